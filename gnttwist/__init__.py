@@ -1,0 +1,3 @@
+"""
+A control plane for clusters of virtual machines that speaks Ganeti's protocols.
+"""

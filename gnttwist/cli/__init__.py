@@ -1,0 +1,3 @@
+"""
+The gnt command.
+"""

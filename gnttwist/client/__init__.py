@@ -1,0 +1,3 @@
+"""
+Clients of the daemons: LUXI, node calls, confd.
+"""

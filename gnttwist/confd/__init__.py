@@ -1,0 +1,3 @@
+"""
+gnt-confd: signed answers about the configuration over UDP.
+"""

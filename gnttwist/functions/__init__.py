@@ -1,0 +1,3 @@
+"""
+What runs in function processes on a node.
+"""

@@ -1,0 +1,3 @@
+"""
+Hypervisors on a node.
+"""

@@ -1,0 +1,3 @@
+"""
+Disk templates on a node.
+"""

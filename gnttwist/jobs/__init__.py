@@ -1,0 +1,3 @@
+"""
+The job queue: lifecycle, scheduling, locks, journal, job context, subscriptions.
+"""

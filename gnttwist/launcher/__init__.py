@@ -1,0 +1,3 @@
+"""
+The process that forks function processes, and the protocol to it.
+"""

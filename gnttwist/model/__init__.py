@@ -1,0 +1,3 @@
+"""
+Frozen values: the configuration's objects, jobs and opcodes. No I/O.
+"""

@@ -1,0 +1,3 @@
+"""
+TLS contexts, datagram services and endpoints.
+"""

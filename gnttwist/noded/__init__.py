@@ -1,0 +1,3 @@
+"""
+gnt-noded: the node daemon's unprivileged front end.
+"""

@@ -1,0 +1,3 @@
+"""
+The query language and each resource's fields.
+"""

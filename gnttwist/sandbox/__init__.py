@@ -1,0 +1,3 @@
+"""
+Virtual clusters on one machine.
+"""

@@ -1,0 +1,3 @@
+"""
+Public fakes; each passes the same conformance suite as the real thing.
+"""

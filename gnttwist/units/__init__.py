@@ -1,0 +1,3 @@
+"""
+Logical units: what each opcode does.
+"""

@@ -1,0 +1,3 @@
+"""
+Protocols as pure functions of bytes: framing, LUXI, node calls, confd. No I/O, no clock.
+"""

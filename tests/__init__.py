@@ -1,0 +1,3 @@
+"""
+Tests; the tree mirrors gnttwist's.
+"""

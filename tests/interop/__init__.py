@@ -1,0 +1,3 @@
+"""
+Unmodified Ganeti programs against a sandbox.
+"""

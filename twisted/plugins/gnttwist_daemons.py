@@ -1,0 +1,15 @@
+"""
+The daemons, for C{twistd}.
+"""
+
+from twisted.application.service import ServiceMaker
+
+noded = ServiceMaker(
+    "gnttwist node daemon", "gnttwist.noded.service", "Runs functions on this node.", "gnt-noded"
+)
+confd = ServiceMaker(
+    "gnttwist configuration daemon", "gnttwist.confd.service", "Answers signed queries over UDP.", "gnt-confd"
+)
+masterd = ServiceMaker(
+    "gnttwist master daemon", "gnttwist.masterd.service", "Serves LUXI and runs jobs.", "gnt-masterd"
+)
