@@ -91,7 +91,7 @@ class SandboxTestCase(TestCase):
         """
         Run our own command on the sandbox.
         """
-        return cls._run([str(Path(sys.executable).parent / "gnt"), *arguments], {})
+        return cls.execute([str(Path(sys.executable).parent / "gnt"), *arguments], {})
 
     @classmethod
     def tool(cls, name: str, *arguments: str) -> Output:
@@ -99,12 +99,15 @@ class SandboxTestCase(TestCase):
         Run one of Ganeti's programs on the sandbox's first node.
         """
         share = cls.ganeti / "root/usr/share/ganeti/3.0"
-        return cls._run(
+        return cls.execute(
             [str(cls.ganeti / "python/bin/python"), str(share / name), *arguments], {"PYTHONPATH": str(share)}
         )
 
     @classmethod
-    def _run(cls, command: list[str], environment: dict[str, str]) -> Output:
+    def execute(cls, command: list[str], environment: dict[str, str]) -> Output:
+        """
+        Run a program to its end, with an environment that points to the sandbox's first node.
+        """
         assert cls.directory is not None
         done = subprocess.run(
             command,
