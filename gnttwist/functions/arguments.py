@@ -1,0 +1,166 @@
+"""
+Checks of what calls bring: a wrong argument becomes a L{FunctionError} that names it.
+
+The caller may be hostile, so nothing of an argument reaches a path, a program or a file before it went through
+here.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from gnttwist.functions.registry import FunctionError
+
+T = TypeVar("T")
+
+NAME_LIMIT = 200
+"""
+Most characters of a name that becomes part of a file's name: the kernel's 255 bytes, less what is added to it.
+"""
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*")
+
+
+def name(value: object, what: str) -> str:
+    """
+    A name that is safe as a file's name: no slash, no leading dot or hyphen, no control character.
+    """
+    if not isinstance(value, str) or len(value) > NAME_LIMIT or not _NAME.fullmatch(value):
+        raise FunctionError(f"Invalid {what}: {_shown(value)}")
+    return value
+
+
+def text(value: object, what: str) -> str:
+    """
+    Any text without a null character, which no path, argument or variable can hold.
+    """
+    if not isinstance(value, str) or "\0" in value:
+        raise FunctionError(f"Invalid {what}: {_shown(value)}")
+    return value
+
+
+def names(value: object, what: str) -> list[str]:
+    """
+    A list of names.
+    """
+    return [name(each, what) for each in shaped(list[Any], value, f"list of {what}s")]
+
+
+def size(value: object, what: str) -> int:
+    """
+    A positive number of MiB.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
+        raise FunctionError(f"Invalid {what}: {_shown(value)} is not a positive whole number of MiB")
+    return value
+
+
+def seconds(value: object, what: str, most: float) -> float:
+    """
+    A time span between 0 and C{most}.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
+        raise FunctionError(f"Invalid {what}: {_shown(value)} is not between 0 and {most:.0f} seconds")
+    return value
+
+
+def shaped(kind: type[T], value: object, what: str) -> T:
+    """
+    A value of the given type; members that a struct does not name are ignored.
+    """
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as reason:
+        raise FunctionError(f"Invalid {what}: {reason}") from reason
+
+
+class DiskArgument(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What functions use of a disk.
+
+    @ivar size: In MiB.
+    """
+
+    dev_type: str
+    logical_id: Sequence[Any] = ()
+    size: int = 0
+    uuid: str = ""
+    mode: str = "rw"
+    name: str | None = None
+    params: dict[str, Any] = {}
+
+
+class NetworkArgument(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What functions use of the network that a NIC is in.
+    """
+
+    name: str
+    uuid: str
+    network: str | None = None
+    gateway: str | None = None
+    network6: str | None = None
+    gateway6: str | None = None
+    mac_prefix: str | None = None
+    tags: list[str] = []
+
+
+class NicArgument(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What functions use of a network interface; its parameters are filled.
+    """
+
+    mac: str
+    uuid: str = ""
+    name: str | None = None
+    ip: str | None = None
+    nicparams: dict[str, Any] = {}
+    netinfo: NetworkArgument | None = None
+
+
+class InstanceArgument(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What functions use of an instance; its parameters are filled.
+    """
+
+    name: str
+    hypervisor: str
+    uuid: str = ""
+    os: str = ""
+    primary_node: str = ""
+    secondary_nodes: list[str] = []
+    ctime: float | None = None
+    mtime: float | None = None
+    hvparams: dict[str, Any] = {}
+    beparams: dict[str, Any] = {}
+    osparams: dict[str, Any] = {}
+    osparams_private: dict[str, Any] = {}
+    osparams_secret: dict[str, Any] = {}
+    nics: list[NicArgument] = []
+    disks_info: list[DiskArgument] = []
+
+
+def disk(value: object) -> DiskArgument:
+    """
+    A disk.
+    """
+    return shaped(DiskArgument, value, "disk")
+
+
+def instance(value: object) -> InstanceArgument:
+    """
+    An instance whose name is safe as a file's name.
+    """
+    found = shaped(InstanceArgument, value, "instance")
+    name(found.name, "instance name")
+    return found
+
+
+def _shown(value: object) -> str:
+    """
+    The value as messages have it, at a bearable length.
+    """
+    shown = repr(value)
+    return shown if len(shown) <= 100 else f"{shown[:100]}..."
