@@ -1,0 +1,134 @@
+"""
+Everything that a function process has started, found in C{/proc}, so that an abort can reach all of it.
+
+That is: the members of the process's session, its descendants in whatever session, and theirs. A guest is
+neither signalled nor looked behind: whoever starts one sets L{GUEST_MARK} in its environment. A program that left
+the session and whose parents have ended is out of reach; only guests and daemons do that.
+"""
+
+import os
+import signal
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from attrs import frozen
+
+GUEST_MARK = "GNTTWIST_GUEST"
+"""
+The environment variable, of whatever value, of a program that belongs to a guest.
+"""
+
+PROC = Path("/proc")
+
+ROUNDS = 10
+"""
+How often a tree is looked for again after a SIGKILL, in case that it forked meanwhile.
+"""
+
+
+@frozen
+class Stat:
+    """
+    What C{/proc/PID/stat} says.
+
+    @ivar begun: When it began, in clock ticks since the boot: with the number, it names one process forever.
+    """
+
+    pid: int
+    parent: int
+    session: int
+    begun: int
+
+
+def parse_stat(text: str) -> Stat | None:
+    """
+    Read a C{stat} file; C{None} for a zombie, which has ended.
+    """
+    pid, _, rest = text.partition(" (")
+    # The command's name may hold anything, parentheses too; the fields after it hold none.
+    fields = rest.rpartition(") ")[2].split()
+    if fields[0] in "ZX":
+        return None
+    return Stat(int(pid), int(fields[1]), int(fields[3]), int(fields[19]))
+
+
+def _stat(pid: int) -> Stat | None:
+    try:
+        return parse_stat((PROC / str(pid) / "stat").read_text(errors="replace"))
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+def processes() -> Mapping[int, Stat]:
+    """
+    All processes that have not ended.
+    """
+    found = (_stat(int(each)) for each in os.listdir(PROC) if each.isdigit())
+    return {each.pid: each for each in found if each is not None}
+
+
+def belonging(table: Mapping[int, Stat], root: int, guests: Iterable[int] = ()) -> set[int]:
+    """
+    The processes of C{table} that belong to C{root}, itself among them.
+    """
+    apart = set(guests)
+    known = {root} | {each.pid for each in table.values() if each.session == root}
+    known -= apart
+    while True:
+        more = {each.pid for each in table.values() if each.parent in known} - known - apart
+        if not more:
+            return known & table.keys()
+        known |= more
+
+
+def _is_guest(pid: int) -> bool:
+    try:
+        environment = (PROC / str(pid) / "environ").read_bytes()
+    except OSError:
+        return False
+    return any(each.startswith(GUEST_MARK.encode() + b"=") for each in environment.split(b"\0"))
+
+
+def remaining(root: int) -> Mapping[int, Stat]:
+    """
+    What is left of C{root} and of all that it started.
+    """
+    table = processes()
+    # Guests are few, so only what would be signalled is asked whether it is one.
+    guests: set[int] = set()
+    while found := {each for each in belonging(table, root, guests) if each != root and _is_guest(each)}:
+        guests |= found
+    return {each: table[each] for each in belonging(table, root, guests)}
+
+
+def signal_tree(root: int, number: int) -> None:
+    """
+    Signal C{root} and all that it started.
+
+    The caller answers for C{root} being the process that it means: its child that is not reaped, or one that
+    holds the lock of its spool.
+    """
+    for _ in range(ROUNDS if number == signal.SIGKILL else 1):
+        left = remaining(root)
+        if not left:
+            return
+        for each in left.values():
+            signal_process(each, number)
+
+
+def signal_process(process: Stat, number: int) -> None:
+    """
+    Signal exactly this process, and not another that has its number by now.
+    """
+    try:
+        descriptor = os.pidfd_open(process.pid)
+    except ProcessLookupError:
+        return
+    try:
+        now = _stat(process.pid)
+        if now is not None and now.begun == process.begun:
+            signal.pidfd_send_signal(descriptor, number)
+    except ProcessLookupError:
+        pass
+    finally:
+        os.close(descriptor)
