@@ -1,0 +1,141 @@
+"""
+The one place that makes TLS contexts: mutual TLS between the cluster's nodes.
+
+Each side shows a certificate that the cluster's own (server.pem) has signed, or that one itself. Host names are
+not looked at: nodes are called by address, and all answer with the same certificate. Contexts are made once and
+never changed; new certificates mean new objects of this module.
+"""
+
+import hmac
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, cast
+
+from attrs import define, field
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from OpenSSL import SSL, crypto
+from zope.interface import implementer
+
+from twisted.internet.interfaces import (
+    IOpenSSLClientConnectionCreator,
+    IOpenSSLServerConnectionCreator,
+)
+from twisted.internet.ssl import Certificate, CertificateOptions, TLSVersion, trustRootFromCertificates
+from twisted.logger import Logger
+from twisted.protocols.tls import TLSMemoryBIOProtocol
+from twisted.web.iweb import IPolicyForHTTPS
+
+from gnttwist.net.certificates import Credentials, digest
+
+CERTIFICATE_HAS_EXPIRED = 10
+"""
+OpenSSL's C{X509_V_ERR_CERT_HAS_EXPIRED}.
+"""
+
+PROTOCOLS = (b"http/1.1",)
+"""
+What is offered by ALPN. With C{h2} installed, Twisted would offer that first.
+"""
+
+
+def is_listed(wanted: str, digests: Iterable[str]) -> bool:
+    """
+    Whether a certificate's digest is one of C{digests}, in time that does not depend on how alike they are.
+    """
+    found = False
+    for each in digests:
+        found |= hmac.compare_digest(wanted.encode(), each.encode())
+    return found
+
+
+def peer_digest(transport: Any) -> str | None:
+    """
+    The digest of the certificate that the peer has shown, or C{None} without one.
+
+    @param transport: A TLS connection's transport.
+    """
+    certificate: crypto.X509 | None = transport.getPeerCertificate()
+    return None if certificate is None else digest(certificate.to_cryptography())
+
+
+@define
+class _Verification:
+    """
+    OpenSSL's own verification, except that a pinned certificate does not expire: a cluster whose certificates
+    all ran out together could not be mended through its own daemons.
+
+    @ivar _pinned: Tells the digests of certificates that are known by themselves.
+    """
+
+    _log = Logger()
+    _pinned: Callable[[], Collection[str]]
+
+    def __call__(
+        self, connection: SSL.Connection, certificate: crypto.X509, error: int, depth: int, passed: int
+    ) -> bool:
+        if passed:
+            return True
+        name = digest(certificate.to_cryptography())
+        if error == CERTIFICATE_HAS_EXPIRED and is_listed(name, self._pinned()):
+            self._log.warn("accepted the expired certificate {digest}: it is a pinned one", digest=name)
+            return True
+        self._log.info("refused the certificate {digest}: OpenSSL error {error}", digest=name, error=error)
+        return False
+
+
+@implementer(IOpenSSLServerConnectionCreator, IOpenSSLClientConnectionCreator, IPolicyForHTTPS)
+@define(eq=False)
+class MutualTLS:
+    """
+    One side of the cluster's TLS, for endpoints and HTTP agents alike. Made by L{for_server} and L{for_client}.
+    """
+
+    _options: CertificateOptions
+    _verification: _Verification = field(alias="verification")
+
+    def serverConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
+        return self._verified(self._options.serverConnectionForTLS(tlsProtocol))
+
+    def clientConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
+        return self._verified(self._options.clientConnectionForTLS(tlsProtocol))
+
+    def creatorForNetloc(self, hostname: bytes, port: int) -> "MutualTLS":
+        return self
+
+    def _verified(self, connection: SSL.Connection) -> SSL.Connection:
+        connection.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, self._verification)
+        return connection
+
+
+def for_server(cluster: Credentials, candidates: Callable[[], Collection[str]]) -> MutualTLS:
+    """
+    The node daemon's side: shows server.pem and demands a certificate that it has signed. Who the peer is must be
+    looked at afterwards (L{peer_digest}).
+
+    @param candidates: Tells the digests of the certificates that may call, expired or not.
+    """
+    return _mutual(cluster, cluster.certificate, candidates)
+
+
+def for_client(own: Credentials, cluster: x509.Certificate) -> MutualTLS:
+    """
+    The caller's side.
+
+    @param own: This node's client.pem.
+    @param cluster: The certificate of server.pem.
+    """
+    return _mutual(own, cluster, lambda: ())
+
+
+def _mutual(own: Credentials, cluster: x509.Certificate, pinned: Callable[[], Collection[str]]) -> MutualTLS:
+    authority = Certificate.loadPEM(cluster.public_bytes(Encoding.PEM))
+    options = CertificateOptions(
+        # pyOpenSSL wants cryptography's objects; Twisted's annotations still name pyOpenSSL's deprecated ones.
+        privateKey=cast(Any, own.key),
+        certificate=cast(Any, own.certificate),
+        trustRoot=trustRootFromCertificates([authority]),
+        raiseMinimumTo=TLSVersion.TLSv1_2,
+        acceptableProtocols=PROTOCOLS,
+    )
+    name = digest(cluster)
+    return MutualTLS(options, _Verification(lambda: {name, *pinned()}))
