@@ -32,7 +32,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "functions": BASE | {"wire"},
     "launcher": BASE | {"wire", "functions"},
-    "noded": BASE | {"wire", "net", "launcher.protocol", "launcher.spool"},
+    "noded": BASE | {"wire", "net", "launcher.protocol", "launcher.spool", "launcher.tree"},
     "confd": BASE | {"wire", "net", "config"},
     "masterd": BASE | {"wire", "net", "client", "store", "config", "jobs", "query", "units"},
     "testing": BASE | {"wire", "net", "client", "store", "config", "jobs", "noded", "launcher"},

@@ -180,6 +180,7 @@ def main(arguments: Sequence[str]) -> NoReturn:
     """
     call = msgspec.json.decode(arguments[0], type=Call)
     os.setsid()
+    os.chdir("/")
     os.umask(0o077)
     run(call, Paths.from_root(None if call.root == "/" else call.root), load(call.table))
 
