@@ -1,0 +1,396 @@
+"""
+LUXI's messages: what clients ask on the unix socket, and what they are answered.
+
+Pure: framing is L{gnttwist.wire.framing}'s, and what to answer is masterd's. The methods, their argument forms and
+the two forms of errors are the reference's (LUXI, sections 1.3 and 1.5).
+"""
+
+from typing import Annotated, Any, ClassVar
+
+import msgspec
+
+from gnttwist.errors import OperationError, RemoteError, from_wire, to_wire
+
+REQUEST_LIMIT = 16 * 1024 * 1024
+"""
+Bytes of the longest request. An instance's creation takes about 2 kB, so SubmitManyJobs has room for 8,000 of them;
+what decoding costs (a third of a second, ten times the memory) is what one client may ask of everybody else.
+"""
+
+RESPONSE_LIMIT = 256 * 1024 * 1024
+"""
+Bytes of the longest answer that our client takes: a hundred thousand jobs with their logs.
+"""
+
+WAIT_LIMIT = 89.0
+"""
+Seconds that a call may be silent: half the time after which Ganeti's clients give up (reference: 1.4).
+"""
+
+JobId = Annotated[int, msgspec.Meta(ge=0)] | Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,18}$")]
+"""
+Job ids come as numbers or as decimal text.
+"""
+
+Names = list[str] | None
+"""
+Which objects; C{None} and an empty list mean all.
+"""
+
+
+class Unintelligible(RemoteError):
+    """
+    A request or an answer is not LUXI. A server answers with the text and closes the connection, as Ganeti's does.
+    """
+
+
+class Refused(RemoteError):
+    """
+    The server answered that it could not read the request; the text is its own.
+    """
+
+
+class Call(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """
+    A request: the arguments of one method, by position.
+    """
+
+    known: ClassVar[dict[str, type["Call"]]] = {}
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        # msgspec sets a struct's fields after this hook; only the name is needed here.
+        Call.known[cls.__name__] = cls
+
+
+class SubmitJob(Call, frozen=True):
+    """
+    Queue one job; answers its id.
+    """
+
+    ops: list[dict[str, Any]]
+
+
+class SubmitJobToDrainedQueue(Call, frozen=True):
+    """
+    The same, whether or not the queue is drained.
+    """
+
+    ops: list[dict[str, Any]]
+
+
+class SubmitManyJobs(Call, frozen=True):
+    """
+    Queue jobs; answers C{[true, id]} or C{[false, text]} for each.
+    """
+
+    jobs: list[list[dict[str, Any]]]
+
+
+class PickupJob(Call, frozen=True):
+    """
+    Ganeti's daemons' own; always refused.
+    """
+
+    job_id: JobId
+
+
+class WaitForJobChange(Call, frozen=True):
+    """
+    Answer when a job's fields or log differ from what the client last saw (reference: 1.6).
+    """
+
+    job_id: JobId
+    fields: list[str]
+    previous: list[Any] | None
+    log_serial: int | None
+    timeout: float
+
+
+class CancelJob(Call, frozen=True):
+    """
+    Ask a job to end; answers whether it did, and a sentence.
+    """
+
+    job_id: JobId
+    kill: bool = False
+
+
+class ArchiveJob(Call, frozen=True):
+    """
+    Put a finished job away; answers whether it was.
+    """
+
+    job_id: JobId
+
+
+class AutoArchiveJobs(Call, frozen=True):
+    """
+    Put away jobs that ended longer ago than C{age} seconds; a negative age means all.
+    """
+
+    age: int
+    timeout: float
+
+
+class ChangeJobPriority(Call, frozen=True):
+    """
+    Answers whether the priority was changed, and a sentence.
+    """
+
+    job_id: JobId
+    priority: int
+
+
+class Query(Call, frozen=True):
+    """
+    Rows of cells C{[status, value]} with their field definitions.
+    """
+
+    what: str
+    fields: list[str]
+    filter: list[Any] | None
+
+
+class QueryFields(Call, frozen=True):
+    """
+    Field definitions only.
+    """
+
+    what: str
+    fields: Names
+
+
+class QueryJobs(Call, frozen=True):
+    """
+    Rows of plain values.
+    """
+
+    ids: list[JobId] | None
+    fields: list[str]
+
+
+class QueryInstances(Call, frozen=True):
+    """
+    Rows of plain values.
+    """
+
+    names: Names
+    fields: list[str]
+    locking: bool
+
+
+class QueryNodes(Call, frozen=True):
+    """
+    Rows of plain values.
+    """
+
+    names: Names
+    fields: list[str]
+    locking: bool
+
+
+class QueryGroups(Call, frozen=True):
+    """
+    Rows of plain values.
+    """
+
+    names: Names
+    fields: list[str]
+    locking: bool
+
+
+class QueryNetworks(Call, frozen=True):
+    """
+    Rows of plain values.
+    """
+
+    names: Names
+    fields: list[str]
+    locking: bool
+
+
+class QueryExports(Call, frozen=True):
+    """
+    Rows of node and export.
+    """
+
+    nodes: Names
+    locking: bool
+
+
+class QueryFilters(Call, frozen=True):
+    """
+    Rows of plain values.
+    """
+
+    uuids: Names
+    fields: list[str]
+
+
+class ReplaceFilter(Call, frozen=True):
+    """
+    Add or replace a job filter; answers its UUID.
+    """
+
+    uuid: str | None
+    priority: int
+    predicates: list[Any]
+    action: Any
+    reason: list[Any]
+
+
+class DeleteFilter(Call, frozen=True):
+    """
+    Remove a job filter.
+    """
+
+    uuid: str
+
+
+class QueryTags(Call, frozen=True):
+    """
+    An object's tags; the name is empty for the cluster's.
+    """
+
+    kind: str
+    name: str
+
+
+class QueryConfigValues(Call, frozen=True):
+    """
+    Single values, C{null} for unknown names.
+    """
+
+    fields: list[str]
+
+
+class QueryClusterInfo(Call, frozen=True):
+    """
+    Everything about the cluster in one object.
+    """
+
+
+class SetDrainFlag(Call, frozen=True):
+    """
+    Let the queue take jobs, or not.
+    """
+
+    drained: bool
+
+
+class SetWatcherPause(Call, frozen=True):
+    """
+    Keep the watcher still until a time, in seconds since the epoch.
+    """
+
+    until: float | None
+
+
+class _Envelope(msgspec.Struct, frozen=True):
+    """
+    A request. Its C{version} is accepted whichever it is.
+    """
+
+    method: str
+    args: list[Any]
+
+
+class _Response(msgspec.Struct, frozen=True):
+    success: bool
+    result: Any
+
+
+_REQUESTS = msgspec.json.Decoder(_Envelope)
+_RESPONSES = msgspec.json.Decoder(_Response)
+
+
+def encode_request(method: str, arguments: list[Any]) -> bytes:
+    """
+    A request as one message, without its separator.
+    """
+    return msgspec.json.encode({"method": method, "args": arguments})
+
+
+def decode_request(message: bytes) -> Call:
+    """
+    Read one message.
+
+    @raise Unintelligible: It is not a request, or not one of a known method with that method's arguments.
+    """
+    try:
+        envelope = _REQUESTS.decode(message)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as reason:
+        raise Unintelligible(f"Failed to parse request: {reason}") from reason
+    method = Call.known.get(envelope.method)
+    if method is None:
+        raise Unintelligible(
+            f"Failed to parse request: unknown method {_quoted(envelope.method)}; "
+            f"known are {', '.join(sorted(Call.known))}"
+        )
+    try:
+        return msgspec.convert(envelope.args, method)
+    except (msgspec.ValidationError, RecursionError) as reason:
+        raise Unintelligible(
+            f"Failed to parse request: wrong arguments, {signature(method)} wants other ones: {reason}"
+        ) from reason
+
+
+def signature(method: type[Call]) -> str:
+    """
+    A method with its arguments' names, for people.
+    """
+    return f"{method.__name__}({', '.join(method.__struct_fields__)})"
+
+
+def encode_success(result: Any) -> bytes:
+    """
+    The answer of a call that did what it was asked for.
+    """
+    return msgspec.json.encode({"success": True, "result": result})
+
+
+def encode_failure(error: OperationError) -> bytes:
+    """
+    The answer of a call that was understood and failed.
+    """
+    return msgspec.json.encode({"success": False, "result": to_wire(error)})
+
+
+def encode_refusal(text: str) -> bytes:
+    """
+    The answer to what could not be read.
+    """
+    return msgspec.json.encode({"success": False, "result": text})
+
+
+def decode_response(message: bytes) -> Any:
+    """
+    Read an answer.
+
+    @return: The call's result.
+    @raise OperationError: The call failed.
+    @raise Refused: The server could not read the request.
+    @raise Unintelligible: The message is not an answer.
+    """
+    try:
+        response = _RESPONSES.decode(message)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as reason:
+        raise Unintelligible(f"not a LUXI answer: {reason}") from reason
+    if response.success:
+        return response.result
+    error = from_wire(response.result)
+    if error is None:
+        raise Refused(str(response.result))
+    raise error
+
+
+def job_id(value: int | str) -> int:
+    """
+    A job id as a number.
+    """
+    return int(value)
+
+
+def _quoted(name: str) -> str:
+    return repr(name if len(name) <= 60 else name[:57] + "...")
