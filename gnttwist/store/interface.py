@@ -38,6 +38,12 @@ class Compacted(LocalError):
     """
 
 
+class FutureRevision(LocalError):
+    """
+    The revision asked for is newer than the newest durable one.
+    """
+
+
 class StoreClosed(LocalError):
     """
     The store is closed, or has stopped after a write that could not be made durable.
@@ -70,6 +76,22 @@ class Compare:
 
 
 @frozen
+class CompareValue:
+    """
+    A condition: the key exists and has this value.
+
+    It can be written before the revision of the key's last write is known, so a chain of transactions can be
+    submitted without waiting for each other.
+    """
+
+    key: str
+    value: bytes
+
+
+Condition = Compare | CompareValue
+
+
+@frozen
 class Put:
     """
     Write a value.
@@ -96,11 +118,12 @@ class Transaction:
     """
     Writes that happen all together, if every comparison holds.
 
-    A key may be written once in a transaction.
+    A key may be written once in a transaction. One that changes nothing, because it only removes what is not
+    there, makes no revision.
     """
 
     writes: Sequence[Write]
-    compares: Sequence[Compare] = ()
+    compares: Sequence[Condition] = ()
 
 
 @frozen
@@ -183,6 +206,7 @@ class Store(Protocol):
         @param limit: At most so many; 0 means all.
         @param after: Only keys greater than this one, to page on.
         @raise Compacted: (Deferred) That revision's history is gone.
+        @raise FutureRevision: That revision is not durable yet.
         """
 
     def watch(self, prefix: str, callback: Callable[[Sequence[Event]], None], *, revision: int = 0) -> Watch:
@@ -191,6 +215,7 @@ class Store(Protocol):
 
         @param revision: Also replay what came after this revision; 0 means from now on.
         @raise Compacted: That revision's history is gone.
+        @raise FutureRevision: That revision is not durable yet.
         """
 
     def compact(self, revision: int) -> Deferred[None]:
