@@ -4,10 +4,12 @@ All node functions. Importing this module imports the code of every one of them.
 
 from collections.abc import Mapping
 
-from gnttwist.functions import delay
+from gnttwist.functions import delay, instances, node, uploads, verify
+from gnttwist.functions.osapi import calls
 from gnttwist.functions.registry import Function, registered
+from gnttwist.functions.storage import blockdev, places
 
-MODULES = (delay,)
+MODULES = (delay, node, verify, uploads, blockdev, places, calls, instances)
 """
 The modules that register functions; a new one is added here.
 """

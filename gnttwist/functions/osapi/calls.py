@@ -1,0 +1,140 @@
+"""
+The functions about guest operating systems: which there are, whether one will do, and installing one.
+"""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from gnttwist.functions import arguments
+from gnttwist.functions.osapi import environment
+from gnttwist.functions.osapi.definition import (
+    WITH_PARAMETERS,
+    InvalidDefinition,
+    entries,
+    find,
+    load,
+    require,
+)
+from gnttwist.functions.osapi.output import Output
+from gnttwist.functions.osapi.script import Script
+from gnttwist.functions.registry import Context, FunctionError, function
+from gnttwist.functions.storage.blockdev import usable
+from gnttwist.wire.calls import FUNCTIONS
+
+CHECKS = frozenset({"parameters"})
+"""
+What a verify script can be asked to check.
+"""
+
+MARGIN = 10.0
+"""
+Seconds before the caller gives up at which a script is ended, so that its last lines still arrive.
+"""
+
+
+def _limit(function: str) -> float:
+    return FUNCTIONS[function].limit - MARGIN
+
+
+@function("os_diagnose")
+def os_diagnose(context: Context) -> list[list[Any]]:
+    """
+    All definitions in all directories of the search path, in search order, usable or not.
+
+    @return: C{[name, path, valid, what is wrong, variants, [[parameter, help]], API versions, trusted]} each; the
+        path without the root.
+    """
+    return [_diagnosis(context, name, path) for name, path in entries(context)]
+
+
+def _diagnosis(context: Context, name: str, path: Path) -> list[Any]:
+    canonical = context.paths.canonical(path)
+    try:
+        found = load(name, path)
+    except InvalidDefinition as reason:
+        return [name, canonical, False, str(reason), [], [], [], True]
+    parameters = [list(each) for each in found.parameters]
+    return [
+        name,
+        canonical,
+        True,
+        "",
+        list(found.variants),
+        parameters,
+        list(found.api_versions),
+        found.trusted,
+    ]
+
+
+@function("os_validate")
+def os_validate(
+    context: Context, required: Any, name: Any, checks: Any, params: Any, force_variant: Any
+) -> bool:
+    """
+    Check that an OS can be installed on this node with these parameters.
+
+    @param required: Whether it is an error that the OS is not here.
+    @param checks: What its verify script is to check: C{["parameters"]} or nothing.
+    @return: Whether the OS is here.
+    """
+    wanted = arguments.shaped(list[str], checks, "list of checks")
+    parameters = arguments.shaped(dict[str, Any], params, "OS parameters")
+    if unknown := sorted(set(wanted) - CHECKS):
+        raise FunctionError(f"Unknown checks: {', '.join(unknown)}")
+    found = find(context, name)
+    if found is None:
+        if required:
+            require(context, name)
+        return False
+    found.variant(name, force=bool(force_variant))
+    if max(found.api_versions) < WITH_PARAMETERS:
+        return True
+    known = {each for each, _ in found.parameters}
+    if "parameters" in wanted and (unknown := sorted(set(parameters) - known)):
+        raise FunctionError(
+            f"OS '{found.name}' has no parameters {', '.join(unknown)}; it has {', '.join(sorted(known)) or 'none'}"
+        )
+    Script(
+        title=f"The verify script of OS '{found.name}'",
+        command=[str(found.path / "verify"), *wanted],
+        directory=found.path,
+        environment=environment.core(found, name, parameters, 0),
+        limit=_limit("os_validate"),
+    ).run(Output(lambda type, payload: None))
+    return True
+
+
+@function("instance_os_add")
+def instance_os_add(context: Context, instance_osp: Any, reinstall: Any, debug: Any) -> None:
+    """
+    Run the create script of an instance's OS on its disks.
+
+    The script's output goes to a log and is told as it comes.
+
+    @param instance_osp: The instance, its OS parameters filled.
+    @param debug: The debug level for the script.
+    """
+    instance = arguments.instance(instance_osp)
+    if "os-image" in instance.osparams:
+        raise FunctionError("Installing from an image (os-image) is not supported by this node")
+    found = require(context, instance.os)
+    found.variant(instance.os, force=True)
+    if found.create is None:
+        raise FunctionError(f"OS '{found.name}' has only an untrusted create script, which needs a helper VM")
+    disks = [(disk, usable(context, disk)) for disk in instance.disks_info]
+    parameters = {**instance.osparams, **instance.osparams_private, **instance.osparams_secret}
+    variables = environment.core(
+        found, instance.os, parameters, arguments.shaped(int, debug, "debug level")
+    ) | environment.of_instance(instance, disks)
+    if reinstall:
+        variables["INSTANCE_REINSTALL"] = "1"
+    stamp = time.strftime("%Y-%m-%d_%H_%M_%S")
+    Script(
+        title=f"The create script of OS '{found.name}'",
+        command=[str(found.create)],
+        directory=found.path,
+        environment=variables,
+        limit=_limit("instance_os_add"),
+        log=context.paths.log / "os" / f"add-{instance.os}-{instance.name}-{stamp}.log",
+    ).run(Output(context.feedback))

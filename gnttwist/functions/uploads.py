@@ -1,0 +1,200 @@
+"""
+Files that the master gives to nodes: the configuration, shared secrets, and the simple configuration values.
+"""
+
+import base64
+import binascii
+import os
+import pwd
+import zlib
+from grp import getgrnam
+from pathlib import Path
+from typing import Any
+
+from gnttwist.functions import arguments, files
+from gnttwist.functions.registry import Context, FunctionError, function
+
+ALLOWED = frozenset(
+    {
+        "/var/lib/ganeti/config.data",
+        "/etc/hosts",
+        "/var/lib/ganeti/known_hosts",
+        "/etc/ganeti/vnc-cluster-password",
+        "/var/lib/ganeti/rapi.pem",
+        "/var/lib/ganeti/spice.pem",
+        "/var/lib/ganeti/spice-ca.pem",
+        "/var/lib/ganeti/rapi/users",
+        "/var/lib/ganeti/hmac.key",
+        "/var/lib/ganeti/cluster-domain-secret",
+        "/etc/ganeti/kvm-vif-bridge",
+    }
+)
+"""
+The only files that may be uploaded (reference: node daemon RPC, section 4.5), as paths without the root.
+"""
+
+UPLOAD_LIMIT = 256 << 20
+"""
+Most bytes of a file: twice the configuration of ten thousand instances with all that they can have.
+"""
+
+SSCONF_KEYS = frozenset(
+    {
+        "cluster_name",
+        "cluster_tags",
+        "enabled_user_shutdown",
+        "file_storage_dir",
+        "gluster_storage_dir",
+        "hvparams_chroot",
+        "hvparams_fake",
+        "hvparams_kvm",
+        "hvparams_lxc",
+        "hvparams_xen-hvm",
+        "hvparams_xen-pvm",
+        "hypervisor_list",
+        "instance_list",
+        "maintain_node_health",
+        "master_candidates",
+        "master_candidates_certs",
+        "master_candidates_ips",
+        "master_ip",
+        "master_netdev",
+        "master_netmask",
+        "master_node",
+        "networks",
+        "node_list",
+        "node_primary_ips",
+        "node_secondary_ips",
+        "node_vm_capable",
+        "nodegroups",
+        "offline_nodes",
+        "online_nodes",
+        "primary_ip_family",
+        "release_version",
+        "shared_file_storage_dir",
+        "ssh_ports",
+        "uid_pool",
+    }
+)
+"""
+Names of simple configuration values (reference: configuration, section 7.10).
+"""
+
+SSCONF_LIMIT = 128 << 10
+"""
+Most bytes of a simple configuration value: Ganeti's readers refuse more.
+"""
+
+SSCONF_LOCK_WAIT = 10.0
+"""
+Seconds to wait for other writers of simple configuration values, as in Ganeti.
+"""
+
+
+@function("upload_file")
+def upload_file(context: Context, file: Any) -> None:
+    """
+    Replace one of the allowed files at once.
+
+    On a node of a virtual cluster (one with a root) all files stay the one user's own; elsewhere owner and group are
+    names of this machine.
+
+    @param file: C{[path, content, mode, owner, group, atime, mtime]}; the content is plain or compressed as
+        L{unpack} has it; owner and group may be null.
+    """
+    path, content, mode, owner, group, atime, mtime = arguments.shaped(
+        tuple[str, Any, int, str | None, str | None, float, float], file, "file"
+    )
+    if path not in ALLOWED:
+        raise FunctionError(f"Filename passed to upload_file not acceptable: {path!r}")
+    if not 0 <= mode <= 0o777:
+        raise FunctionError(f"Invalid file mode: {mode}")
+    data = unpack(content)
+    ids = None if context.paths.root != Path("/") else (_user(owner), _group(group))
+    target = context.paths.real(path)
+    try:
+        files.replace(target, data, mode=mode, owner=ids)
+        os.utime(target, (atime, mtime))
+    except (OSError, OverflowError) as reason:
+        raise FunctionError(f"Cannot write {path}: {reason}") from reason
+
+
+def unpack(content: object) -> bytes:
+    """
+    Content as calls carry it: C{[0, text]}, or C{[1, base64 of zlib data]}.
+
+    @raise FunctionError: It is neither, or larger than L{UPLOAD_LIMIT}.
+    """
+    match content:
+        case [0, str(text)]:
+            data = text.encode("utf-8", "surrogateescape")
+        case [1, str(text)]:
+            try:
+                packed = base64.b64decode(text, validate=True)
+                stream = zlib.decompressobj()
+                data = stream.decompress(packed, UPLOAD_LIMIT + 1)
+            except (binascii.Error, zlib.error, ValueError) as reason:
+                raise FunctionError(f"The content is not compressed as announced: {reason}") from reason
+            if not stream.eof and len(data) <= UPLOAD_LIMIT:
+                raise FunctionError("The compressed content is cut short")
+        case _:
+            raise FunctionError("The content must be [0, text] or [1, base64 of zlib data]")
+    if len(data) > UPLOAD_LIMIT:
+        raise FunctionError(f"The content is larger than {UPLOAD_LIMIT >> 20} MiB")
+    return data
+
+
+def _user(name: str | None) -> int:
+    """
+    A user's id; -1 leaves the owner alone.
+    """
+    try:
+        return -1 if name is None else pwd.getpwnam(name).pw_uid
+    except KeyError as reason:
+        raise FunctionError(f"There is no user {name!r} on this node") from reason
+
+
+def _group(name: str | None) -> int:
+    try:
+        return -1 if name is None else getgrnam(name).gr_gid
+    except KeyError as reason:
+        raise FunctionError(f"There is no group {name!r} on this node") from reason
+
+
+@function("write_ssconf_files")
+def write_ssconf_files(context: Context, values: Any) -> None:
+    """
+    Replace simple configuration values, each at once, under the lock that their writers share.
+
+    @param values: Texts, or lists of lines, by name.
+    """
+    wanted = arguments.shaped(dict[str, str | list[str]], values, "simple configuration values")
+    if unknown := sorted(set(wanted) - SSCONF_KEYS):
+        raise FunctionError(f"Unknown simple configuration values: {', '.join(unknown)}")
+    contents = {name: _ssconf(name, value) for name, value in wanted.items()}
+    try:
+        with files.locked(context.paths.lock / "ganeti-ssconf.lock", SSCONF_LOCK_WAIT):
+            for name, content in contents.items():
+                path = context.paths.ssconf(name)
+                if _differs(path, content):
+                    files.replace(path, content, mode=0o444)
+    except OSError as reason:
+        raise FunctionError(f"Cannot write simple configuration values: {reason}") from reason
+
+
+def _ssconf(name: str, value: str | list[str]) -> bytes:
+    lines = value if isinstance(value, list) else [value] if value else []
+    content = "".join(line.rstrip("\n") + "\n" for line in lines).encode("utf-8", "surrogateescape")
+    if len(content) > SSCONF_LIMIT:
+        raise FunctionError(f"Simple configuration value {name} is longer than {SSCONF_LIMIT >> 10} KiB")
+    return content
+
+
+def _differs(path: Path, content: bytes) -> bool:
+    """
+    Whether writing would change anything: the directory need not be made durable for nothing.
+    """
+    try:
+        return path.read_bytes() != content
+    except FileNotFoundError:
+        return True
