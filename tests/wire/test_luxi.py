@@ -2,7 +2,7 @@
 Tests for L{gnttwist.wire.luxi}.
 """
 
-from contextlib import suppress
+import contextlib
 from typing import Any
 
 import msgspec
@@ -186,5 +186,5 @@ class ResponseTests(SynchronousTestCase):
         """
         What is no answer is told apart from one.
         """
-        with suppress(RemoteError, OperationError):
+        with contextlib.suppress(RemoteError, OperationError):
             luxi.decode_response(message)
