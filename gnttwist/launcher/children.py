@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
@@ -49,6 +49,7 @@ class Record:
     @ivar wake: The read end of its wake pipe; C{None} where an earlier launcher started it, and after its end.
     @ivar mine: Whether this process is its parent, and can tell how it ended.
     @ivar aborted: Whether its whole tree was signalled, and must be gone before its end is told.
+    @ivar seen: What was in that tree.
     @ivar deadline: When the rest of its tree is killed, by the monotonic clock, once its own process has ended.
     @ivar ended: Whether its end is known and told.
     """
@@ -63,6 +64,7 @@ class Record:
     wake: int | None
     mine: bool
     aborted: bool = False
+    seen: Sequence[tree.Stat] = ()
     deadline: float | None = None
     ended: bool = False
     code: int | None = None
@@ -210,7 +212,7 @@ class Children:
             return
         if whole_tree:
             record.aborted = True
-            tree.signal_tree(record.pid, number)
+            record.seen = tree.signal_tree(record.pid, number, record.seen)
         elif record.deadline is None:
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(record.pidfd, number)
@@ -222,11 +224,11 @@ class Children:
 
         @param now: By the monotonic clock.
         """
-        if record.aborted and tree.remaining(record.pid):
+        if record.aborted and tree.remaining(record.pid, record.seen):
             record.deadline = now + GRACE if record.deadline is None else record.deadline
             if now < record.deadline:
                 return False
-            tree.signal_tree(record.pid, signal.SIGKILL)
+            tree.signal_tree(record.pid, signal.SIGKILL, record.seen)
         self._reap(record)
         return True
 

@@ -3,12 +3,12 @@ Everything that a function process has started, found in C{/proc}, so that an ab
 
 That is: the members of the process's session, its descendants in whatever session, and theirs. A guest is
 neither signalled nor looked behind: whoever starts one sets L{GUEST_MARK} in its environment. A program that left
-the session and whose parents have ended is out of reach; only guests and daemons do that.
+the session and whose parents had ended before anybody looked is out of reach; only guests and daemons do that.
 """
 
 import os
 import signal
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from attrs import frozen
@@ -67,12 +67,20 @@ def processes() -> Mapping[int, Stat]:
     return {each.pid: each for each in found if each is not None}
 
 
-def belonging(table: Mapping[int, Stat], root: int, guests: Iterable[int] = ()) -> set[int]:
+def belonging(
+    table: Mapping[int, Stat], root: int, seen: Iterable[Stat] = (), guests: Iterable[int] = ()
+) -> set[int]:
     """
     The processes of C{table} that belong to C{root}, itself among them.
+
+    @param seen: What belonged to it before, and may have lost the parent that told so.
+    @param guests: What does not belong to it.
     """
     apart = set(guests)
     known = {root} | {each.pid for each in table.values() if each.session == root}
+    for each in seen:
+        if each.pid in table and table[each.pid].begun == each.begun:
+            known.add(each.pid)
     known -= apart
     while True:
         more = {each.pid for each in table.values() if each.parent in known} - known - apart
@@ -89,31 +97,42 @@ def _is_guest(pid: int) -> bool:
     return any(each.startswith(GUEST_MARK.encode() + b"=") for each in environment.split(b"\0"))
 
 
-def remaining(root: int) -> Mapping[int, Stat]:
+def remaining(root: int, seen: Iterable[Stat] = ()) -> Mapping[int, Stat]:
     """
     What is left of C{root} and of all that it started.
+
+    @param seen: What was there before.
     """
+    seen = list(seen)
     table = processes()
     # Guests are few, so only what would be signalled is asked whether it is one.
     guests: set[int] = set()
-    while found := {each for each in belonging(table, root, guests) if each != root and _is_guest(each)}:
+    while found := {
+        each for each in belonging(table, root, seen, guests) if each != root and _is_guest(each)
+    }:
         guests |= found
-    return {each: table[each] for each in belonging(table, root, guests)}
+    return {each: table[each] for each in belonging(table, root, seen, guests)}
 
 
-def signal_tree(root: int, number: int) -> None:
+def signal_tree(root: int, number: int, seen: Iterable[Stat] = ()) -> Sequence[Stat]:
     """
     Signal C{root} and all that it started.
 
     The caller answers for C{root} being the process that it means: its child that is not reaped, or one that
     holds the lock of its spool.
+
+    @param seen: What was there before.
+    @return: What is there now, which the next look needs.
     """
+    found = {each.pid: each for each in seen}
     for _ in range(ROUNDS if number == signal.SIGKILL else 1):
-        left = remaining(root)
+        left = remaining(root, found.values())
         if not left:
-            return
+            break
+        found.update(left)
         for each in left.values():
             signal_process(each, number)
+    return list(found.values())
 
 
 def signal_process(process: Stat, number: int) -> None:
