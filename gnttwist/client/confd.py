@@ -46,7 +46,7 @@ def enough(peers: int) -> int:
     return peers - 1 if peers < 5 else peers // 2 + 1
 
 
-@define
+@define(repr=False)
 class Question:
     """
     One question and the answers to it. Pure.

@@ -59,7 +59,7 @@ An answer, and the serial number it goes with.
 """
 
 
-@define
+@define(repr=False)
 class Answers:
     """
     Answers from one C{config.data}.

@@ -43,7 +43,7 @@ def load(path: Path) -> Answers | None:
         raise Unusable(f"{path}: not a configuration: {reason!r}") from reason
 
 
-@define(eq=False, slots=False)
+@define(eq=False, slots=False, repr=False)
 class FollowConfiguration(Service):
     """
     Keeps the newest good configuration. A damaged file leaves the one before in service.

@@ -14,7 +14,7 @@ from gnttwist.errors import Rejected
 from gnttwist.wire.confd import decode_request, encode_reply
 
 
-@define(eq=False, slots=False)
+@define(eq=False, slots=False, repr=False)
 class ConfdProtocol(DatagramProtocol):
     """
     Answer each acceptable datagram with exactly one datagram.
@@ -27,6 +27,7 @@ class ConfdProtocol(DatagramProtocol):
     @ivar _now: Reads the wall clock, in seconds since the epoch.
     """
 
+    noisy = False
     _log = Logger()
     _key: Callable[[], bytes]
     _answers: Callable[[], Answers | None]

@@ -41,6 +41,7 @@ class Options(UsageOptions):
     """
 
     synopsis = "[options]"
+    config: Config
     optParameters = [
         ["root", None, None, "The directory that all paths lie below"],
         ["port", "p", PORT, "The UDP port", int],
@@ -58,17 +59,15 @@ class Options(UsageOptions):
 
     opt_b = opt_bind
 
-    def config(self) -> Config:
+    def postOptions(self) -> None:
         """
-        The options as one value.
-
-        @raise UsageError: They make no sense together.
+        Turn the options into one value: here, a mistake becomes one line for the user.
         """
         try:
             paths = Paths.from_root(self["root"])
         except BadRoot as reason:
             raise UsageError(str(reason)) from reason
-        return Config(paths, tuple(self["bind"]) or (own_address(paths),), self["port"])
+        self.config = Config(paths, tuple(self["bind"]) or (own_address(paths),), self["port"])
 
 
 def own_address(paths: Paths) -> str:
@@ -92,7 +91,7 @@ def makeService(options: Options) -> IService:
     """
     from twisted.internet import reactor  # noqa: TID251  # the one place that may fetch it
 
-    return compose(reactor, options.config())
+    return compose(reactor, options.config)
 
 
 def compose(reactor: Any, config: Config) -> MultiService:

@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IListeningPort, IReactorUDP
 from twisted.internet.protocol import DatagramProtocol
 
 
-@define(eq=False, slots=False)
+@define(eq=False, slots=False, repr=False)
 class DatagramService(Service):
     """
     One bound socket. It binds when it is started with privileges still held, so that low ports work.

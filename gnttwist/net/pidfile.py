@@ -20,7 +20,7 @@ class AlreadyRunning(GnttwistError):
     """
 
 
-@define(eq=False, slots=False)
+@define(eq=False, slots=False, repr=False)
 class PidFile(Service):
     """
     Holds the file from start to stop.
