@@ -53,14 +53,18 @@ class Refused(RemoteError):
 class Call(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """
     A request: the arguments of one method, by position.
+
+    @cvar read_only: Whether it changes nothing, so that it may be given up when its client is gone.
     """
 
     known: ClassVar[dict[str, type["Call"]]] = {}
+    read_only: ClassVar[bool] = False
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         # msgspec sets a struct's fields after this hook; only the name is needed here.
         Call.known[cls.__name__] = cls
+        cls.read_only = cls.__name__.startswith(("Query", "WaitFor"))
 
 
 class SubmitJob(Call, frozen=True):
