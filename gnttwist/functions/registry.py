@@ -12,6 +12,12 @@ from gnttwist.errors import GnttwistError, LocalError
 from gnttwist.paths import Paths
 from gnttwist.wire.calls import FUNCTIONS
 
+GUEST_MARK = "GNTTWIST_GUEST"
+"""
+The environment variable, of whatever value, that a function sets for a guest's program: the abort of a call ends
+everything that the call has started, but for what has this.
+"""
+
 
 class FunctionError(GnttwistError):
     """

@@ -13,10 +13,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-GUEST_MARK = "GNTTWIST_GUEST"
-"""
-The environment variable, of whatever value, of a program that belongs to a guest.
-"""
+from gnttwist.functions.registry import GUEST_MARK
 
 PROC = Path("/proc")
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from time import monotonic
 from typing import cast
 
@@ -15,6 +16,7 @@ from twisted.internet.defer import Deferred
 from gnttwist.launcher.children import GRACE
 from gnttwist.noded.descriptors import IReactor
 from gnttwist.noded.launched import LaunchedProcesses
+from gnttwist.noded.launching import start_launcher
 from gnttwist.noded.processes import Exit, LauncherGone, Process
 from tests.noded.process_conformance import (
     PYTHONPATH,
@@ -68,11 +70,13 @@ class LaunchedCase(ProcessCase):
         self.launcher.kill()
         self.launcher.wait(20)
 
-    def front_end(self) -> LaunchedProcesses:
+    def front_end(self, revive: Callable[[], Deferred[None]] | None = None) -> LaunchedProcesses:
         """
         A front end as a new node daemon has it; not connected.
         """
-        processes = LaunchedProcesses(cast(IReactor, reactor), self.paths.launcher_socket, self.paths.spool)
+        processes = LaunchedProcesses(
+            cast(IReactor, reactor), self.paths.launcher_socket, self.paths.spool, revive
+        )
         self.addCleanup(processes.disconnect)
         return processes
 
@@ -196,6 +200,33 @@ class SuccessionTests(LaunchedCase):
         self.assertEqual(outcome.value, [True, 1])
         await self.launched.signal(process.id, signal.SIGTERM, tree=False)
         self.assertEqual((await recorder.ended).code, None)
+
+    @asynchronous
+    async def test_revived(self) -> None:
+        """
+        Where nobody else does, the front end starts a launcher when there is none.
+        """
+        self.launched.disconnect()
+        self.end(self.launcher)
+
+        def revive() -> Deferred[None]:
+            environment = {**os.environ, "PYTHONPATH": PYTHONPATH}
+            return start_launcher(reactor, self.paths, environment, TABLE)
+
+        self.launched = self.front_end(revive)
+        await self.launched.connect()
+        first = int(self.paths.launcher_pid.read_text())
+        os.kill(first, signal.SIGKILL)
+        await wait_until(lambda: not self.launched._link.up)
+        await self.launched.connect()
+        second = int(self.paths.launcher_pid.read_text())
+        try:
+            outcome = await self.run_call(self.launched, self.request("echo", 1))
+            self.assertEqual(outcome.value, [True, 1])
+        finally:
+            os.kill(second, signal.SIGTERM)
+            self.launched.disconnect()
+            await wait_until(lambda: not is_running(second))
 
     @asynchronous
     async def test_both_killed(self) -> None:
