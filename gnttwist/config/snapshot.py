@@ -139,14 +139,17 @@ class Snapshot:
     """
     The configuration as of a revision.
 
-    @ivar revision: The store's revision.
+    @ivar revision: The store's revision at the last change.
     @ivar serial: The cluster's serial number: one more per configuration transaction.
+    @ivar ctime: When the configuration was made, in seconds since the epoch.
+    @ivar mtime: When it was last changed.
     @ivar instances_by_node: Primary node UUID to the UUIDs of its instances.
     """
 
     cluster: Cluster
     serial: int
     revision: int = 0
+    ctime: float = 0.0
     mtime: float = 0.0
     nodes: Table[Node] = field(factory=_nodes)
     groups: Table[NodeGroup] = field(factory=_groups)
@@ -263,4 +266,10 @@ Under which prefix each kind's objects are; the cluster is C{/config/cluster}, t
 SERIAL_KEY = "/config/serial"
 """
 The key whose value is the cluster's serial number, in decimal.
+"""
+
+TIMES_KEY = "/config/times"
+"""
+The key whose value is when the configuration was made and when it was last changed: a JSON list of seconds since the
+epoch. The objects' own times cannot tell, because removed objects take theirs along.
 """
