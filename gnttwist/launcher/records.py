@@ -12,8 +12,7 @@ import msgspec
 from attrs import frozen
 
 from gnttwist.errors import RemoteError
-
-SEPARATOR = b"\x03"
+from gnttwist.wire.framing import SEPARATOR
 
 RECORD_LIMIT = 64 * 1024
 """

@@ -27,6 +27,7 @@ from gnttwist.launcher.records import (
     encode_result,
     parse,
 )
+from gnttwist.wire.framing import SEPARATOR
 
 __all__ = [
     "Begin",
@@ -225,7 +226,7 @@ def find(path: Path) -> Found | None:
     Look at a spool that nobody follows; C{None} where there is none.
 
     @raise OSError: It cannot be read.
-    @raise SpoolCorrupt: It holds what no function process writes.
+    @raise SpoolCorrupt: It begins as no function process's does.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -238,6 +239,7 @@ def find(path: Path) -> Found | None:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             held = True
-        return Found(parse(os.pread(descriptor, READ_SIZE, 0)).begin, held)
+        head = os.pread(descriptor, RECORD_LIMIT, 0)
+        return Found(parse(head[: head.find(SEPARATOR) + 1]).begin, held)
     finally:
         os.close(descriptor)
