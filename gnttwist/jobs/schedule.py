@@ -1,0 +1,167 @@
+"""
+Which queued jobs to start, and what a job's dependencies mean for it. Pure: snapshots in, decisions out.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+
+from attrs import frozen
+
+from gnttwist.errors import OpPrereqError
+from gnttwist.model.job import FINAL, Status
+
+
+@frozen
+class Dependency:
+    """
+    A job that another waits for.
+
+    @ivar statuses: The final states that will do; empty for any.
+    """
+
+    job: int
+    statuses: frozenset[str] = frozenset()
+
+
+@frozen
+class Ready:
+    """
+    Nothing is in the way.
+    """
+
+
+@frozen
+class Wait:
+    """
+    Jobs that have to end first.
+    """
+
+    jobs: frozenset[int]
+
+
+@frozen
+class Cancel:
+    """
+    A job that this one needs was cancelled, so this one is cancelled too.
+    """
+
+    job: int
+
+
+@frozen
+class Fail:
+    """
+    The dependency can never be met.
+
+    @ivar message: For the opcode's result.
+    """
+
+    message: str
+
+
+Verdict = Ready | Wait | Cancel | Fail
+READY = Ready()
+
+StatusOf = Callable[[int], Status | None]
+"""
+A job's state, also of an archived one; C{None} where there is no such job.
+"""
+
+
+def dependencies(members: Sequence[Sequence[object]] | None, job: int) -> tuple[Dependency, ...]:
+    """
+    An opcode's C{depends} for the job that it is in: relative numbers made absolute.
+
+    @raise OpPrereqError: A relative number points before the first job.
+    """
+    found = []
+    for each in members or ():
+        match each:
+            case [int(other), [*statuses]]:
+                absolute = job + other if other < 0 else other
+                if absolute < 1:
+                    raise OpPrereqError(f"depends: there is no job {-other} before this one", "wrong_input")
+                found.append(Dependency(absolute, frozenset(str(status) for status in statuses)))
+            case _:
+                raise OpPrereqError(f"depends: {each!r:.60} is not [job, [states]]", "wrong_input")
+    return tuple(found)
+
+
+def judge(job: int, needs: Iterable[Dependency], status_of: StatusOf) -> Verdict:
+    """
+    What its dependencies mean for a job now (reference: jobs, section 3.5).
+
+    A job can depend on earlier ones only, so dependencies have no cycles.
+    """
+    unfinished = set()
+    for each in needs:
+        if each.job >= job:
+            return Fail(
+                f"Dependency error: job {job} cannot depend on job {each.job}, which is not an earlier one"
+            )
+        status = status_of(each.job)
+        if status is None:
+            return Fail(f"Dependency error: there is no job {each.job}")
+        if status not in FINAL:
+            unfinished.add(each.job)
+        elif not each.statuses or status in each.statuses:
+            continue
+        elif status == "canceled":
+            return Cancel(each.job)
+        else:
+            wanted = ", ".join(sorted(each.statuses))
+            return Fail(
+                f"Dependency job {each.job} finished with status '{status}', not one of '{wanted}' as required"
+            )
+    return Wait(frozenset(unfinished)) if unfinished else READY
+
+
+@frozen
+class QueuedJob:
+    """
+    What scheduling needs of a job that is not running: it has not started, or waits between two opcodes.
+
+    @ivar needs: The dependencies of its opcodes that have not ended.
+    """
+
+    id: int
+    priority: int = 0
+    needs: tuple[Dependency, ...] = ()
+
+
+@frozen
+class Plan:
+    """
+    What to do now.
+
+    @ivar start: Jobs to start, in this order.
+    @ivar doomed: Jobs to end without starting them, and why.
+    """
+
+    start: tuple[int, ...] = ()
+    doomed: tuple[tuple[int, Cancel | Fail], ...] = ()
+
+
+def plan(
+    queued: Iterable[QueuedJob], running: Collection[int], max_running: int, status_of: StatusOf
+) -> Plan:
+    """
+    Choose by priority, then age, as many jobs as may run.
+
+    Jobs whose dependencies have not ended take no place. A job that becomes ready when a doomed one ends is found by
+    the next plan.
+
+    @param running: The jobs that have a place now.
+    @param max_running: How many may; the cluster's parameter. If it was lowered, running jobs go on.
+    """
+    start: list[int] = []
+    doomed: list[tuple[int, Cancel | Fail]] = []
+    places = max_running - len(running)
+    for job in sorted(queued, key=lambda each: (each.priority, each.id)):
+        if job.id in running:
+            continue
+        match judge(job.id, job.needs, status_of):
+            case Cancel() | Fail() as verdict:
+                doomed.append((job.id, verdict))
+            case Ready() if len(start) < places:
+                start.append(job.id)
+    return Plan(tuple(start), tuple(doomed))

@@ -1,0 +1,146 @@
+"""
+Opcodes about the whole cluster, its operating systems and its own testing.
+"""
+
+from typing import ClassVar, Literal
+
+from gnttwist.model.opcode import NonEmpty, NonNegative, Opcode
+
+VerifyError = Literal[
+    "ECLUSTERCERT",
+    "ECLUSTERCFG",
+    "ECLUSTERCLIENTCERT",
+    "ECLUSTERDANGLINGINST",
+    "ECLUSTERDANGLINGNODES",
+    "ECLUSTERFILECHECK",
+    "EEXTAGS",
+    "EGROUPDIFFERENTPVSIZE",
+    "EINSTANCEBADNODE",
+    "EINSTANCEDOWN",
+    "EINSTANCEFAULTYDISK",
+    "EINSTANCELAYOUT",
+    "EINSTANCEMISSINGCFGPARAMETER",
+    "EINSTANCEMISSINGDISK",
+    "EINSTANCEPOLICY",
+    "EINSTANCESPLITGROUPS",
+    "EINSTANCEUNSUITABLENODE",
+    "EINSTANCEWRONGNODE",
+    "ENODEDRBD",
+    "ENODEDRBDHELPER",
+    "ENODEDRBDVERSION",
+    "ENODEFILECHECK",
+    "ENODEFILESTORAGEPATHS",
+    "ENODEFILESTORAGEPATHUNUSABLE",
+    "ENODEGLUSTERSTORAGEPATHUNUSABLE",
+    "ENODEHOOKS",
+    "ENODEHV",
+    "ENODELVM",
+    "ENODEN1",
+    "ENODENET",
+    "ENODEOOBPATH",
+    "ENODEORPHANINSTANCE",
+    "ENODEORPHANLV",
+    "ENODEOS",
+    "ENODERPC",
+    "ENODESETUP",
+    "ENODESHAREDFILESTORAGEPATHUNUSABLE",
+    "ENODESSH",
+    "ENODETIME",
+    "ENODEUSERSCRIPTS",
+    "ENODEVERSION",
+]
+"""
+What verification can find wrong.
+"""
+
+SkippedCheck = Literal["nplusone_mem", "hvparam_assessment"]
+"""
+Checks that can be left out; the second is 3.1's.
+"""
+
+
+class OpClusterPostInit(Opcode, frozen=True, kw_only=True):
+    """
+    The first job of a new cluster.
+    """
+
+
+class OpClusterVerify(Opcode, frozen=True, kw_only=True):
+    """
+    Submit the jobs that verify the configuration and each group.
+
+    @ivar group_name: Only this group, and not the configuration.
+    """
+
+    debug_simulate_errors: bool = False
+    error_codes: bool = False
+    skip_checks: list[SkippedCheck] = []
+    ignore_errors: list[VerifyError] = []
+    verbose: bool = False
+    group_name: NonEmpty | None = None
+    verify_clutter: bool = False
+
+
+class OpClusterVerifyConfig(Opcode, frozen=True, kw_only=True):
+    """
+    Check the configuration against itself.
+
+    @ivar debug_simulate_errors: Report every check as failed.
+    @ivar error_codes: Report in the form for programs.
+    @ivar ignore_errors: What is reported as a warning only.
+    """
+
+    debug_simulate_errors: bool = False
+    error_codes: bool = False
+    ignore_errors: list[VerifyError] = []
+    verbose: bool = False
+
+
+class OpClusterVerifyGroup(Opcode, frozen=True, kw_only=True):
+    """
+    Check a group's nodes and instances against the configuration.
+
+    @ivar group_name: Its name or UUID.
+    """
+
+    summary_field: ClassVar[str | None] = "group_name"
+
+    group_name: NonEmpty
+    debug_simulate_errors: bool = False
+    error_codes: bool = False
+    skip_checks: list[SkippedCheck] = []
+    ignore_errors: list[VerifyError] = []
+    verbose: bool = False
+    verify_clutter: bool = False
+
+
+class OpOsDiagnose(Opcode, frozen=True, kw_only=True):
+    """
+    Which operating systems can be installed.
+
+    @ivar names: Only these; empty for all.
+    """
+
+    output_fields: list[NonEmpty]
+    names: list[NonEmpty] = []
+
+
+class OpTestDelay(Opcode, frozen=True, kw_only=True):
+    """
+    Take a while.
+
+    @ivar duration: In seconds.
+    @ivar on_nodes: Names of nodes to take a while on, after the master.
+    @ivar repeat: How often; 0 for once without a word.
+    @ivar no_locks: Do not lock the nodes.
+    """
+
+    summary_field: ClassVar[str | None] = "duration"
+
+    duration: float
+    on_master: bool = True
+    on_nodes: list[NonEmpty] = []
+    on_node_uuids: list[NonEmpty] | None = None
+    repeat: NonNegative = 0
+    interruptible: bool = False
+    no_locks: bool = True
