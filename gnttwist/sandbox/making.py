@@ -1,0 +1,101 @@
+"""
+What a sandbox is made of before its daemons run: directories, OS definitions, a founded cluster.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+import gnttwist
+from gnttwist.errors import GnttwistError
+from gnttwist.sandbox.layout import CLUSTER, SHARED, Sandbox, SandboxError
+
+T = TypeVar("T")
+
+SHARED_STORAGE = "shared-file-storage"
+
+HVPARAMS: dict[str, dict[str, Any]] = {
+    # Guests boot from their own disks, as tinylinux's do, and are reached by serial console only.
+    "kvm": {"kernel_path": "", "serial_console": True, "acpi": True, "vnc_bind_address": ""},
+    "fake": {},
+}
+"""
+By hypervisor, what sandboxes set differently from Ganeti's defaults.
+"""
+
+
+def make(sandbox: Sandbox) -> None:
+    """
+    Make everything that the daemons need to start.
+
+    @raise SandboxError: It cannot be made.
+    """
+    try:
+        (sandbox.path / SHARED).mkdir(exist_ok=True)
+        for node in sandbox.nodes:
+            paths = sandbox.paths(node)
+            (paths.srv / "os").mkdir(parents=True)
+            for definition in os_definitions():
+                shutil.copytree(definition, paths.srv / "os" / definition.name)
+            link = paths.srv / SHARED_STORAGE
+            link.symlink_to(os.path.relpath(sandbox.path / SHARED, link.parent))
+        run_once(lambda reactor: _found(reactor, sandbox))
+    except (OSError, shutil.Error, GnttwistError) as reason:
+        raise SandboxError(f"cannot make the sandbox in {sandbox.directory}: {reason}") from reason
+
+
+def os_definitions() -> list[Path]:
+    """
+    The project's own OS definitions: in a checkout, or where the package was installed.
+
+    @raise SandboxError: They are not there.
+    """
+    package = Path(gnttwist.__file__).parent
+    for directory in (package.parent / "conf/os", package / "conf/os"):
+        if directory.is_dir():
+            return sorted(each for each in directory.iterdir() if (each / "ganeti_api_version").exists())
+    raise SandboxError(f"the OS definitions are missing beside {package}: the installation is broken")
+
+
+async def _found(reactor: Any, sandbox: Sandbox) -> None:
+    from gnttwist.config.founding import Founding, NewNode, found
+
+    await found(
+        reactor,
+        Founding(
+            name=CLUSTER,
+            nodes=[NewNode(sandbox.paths(each), each.address) for each in sandbox.nodes],
+            hypervisors=[sandbox.hypervisor],
+            hvparams={sandbox.hypervisor: HVPARAMS[sandbox.hypervisor]},
+        ),
+    )
+
+
+def run_once(body: Callable[[Any], Coroutine[Any, Any, T]]) -> T:
+    """
+    Run the reactor until C{body} is done. A process can do this once.
+
+    @raise Exception: Whatever C{body} raises.
+    """
+    from twisted.internet import reactor as installed  # noqa: TID251  # a command's, which has no daemon's edge
+    from twisted.internet.defer import Deferred
+    from twisted.python.failure import Failure
+
+    reactor: Any = installed
+    outcome: list[T | Failure] = []
+
+    def ended(result: T | Failure) -> None:
+        outcome.append(result)
+        reactor.stop()
+
+    def begin() -> None:
+        Deferred.fromCoroutine(body(reactor)).addBoth(ended)
+
+    reactor.callWhenRunning(begin)
+    reactor.run(installSignalHandlers=False)
+    result = outcome[0]
+    if isinstance(result, Failure):
+        result.raiseException()
+    return result
