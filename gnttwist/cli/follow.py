@@ -1,0 +1,163 @@
+"""
+Submitting a job and following it to its end: its log as it comes, a bar for what takes long.
+"""
+
+import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Protocol
+
+import click
+
+from gnttwist.cli.output import plain, print_json, size
+from gnttwist.cli.session import Session
+from gnttwist.client.luxi import LuxiClient
+from gnttwist.errors import OpExecError, from_wire
+
+FIELDS = ("status", "progress")
+
+submit_option = click.option("--submit", is_flag=True, help="Print the job's number and do not wait for it.")
+
+
+class JobFailed(click.ClickException):
+    """
+    A job did not end well.
+    """
+
+
+class View(Protocol):
+    """
+    Where a job's course is shown.
+    """
+
+    def line(self, text: str) -> None:
+        """
+        A line of its log.
+        """
+
+    def progress(self, value: dict[str, Any] | None) -> None:
+        """
+        How far what it does now is.
+        """
+
+
+class Lines:
+    """
+    For files and pipes: lines only.
+    """
+
+    def line(self, text: str) -> None:
+        """
+        Print it.
+        """
+        click.echo(text)
+
+    def progress(self, value: dict[str, Any] | None) -> None:
+        """
+        The log has lines about it, too.
+        """
+
+
+class Quiet:
+    """
+    For what only wants the result.
+    """
+
+    def line(self, text: str) -> None:
+        """
+        Nothing.
+        """
+
+    def progress(self, value: dict[str, Any] | None) -> None:
+        """
+        Nothing.
+        """
+
+
+def view(quiet: bool = False) -> AbstractContextManager[View]:
+    """
+    What suits where the output goes.
+    """
+    if quiet:
+        return nullcontext(Quiet())
+    if not sys.stdout.isatty():
+        return nullcontext(Lines())
+    from gnttwist.cli.bars import Bars
+
+    return Bars()
+
+
+def submit(client: LuxiClient, *ops: dict[str, Any]) -> int:
+    """
+    Queue a job; when this returns, it is durable.
+
+    @return: Its number.
+    """
+    job: int = client.call("SubmitJob", list(ops))
+    return job
+
+
+def follow(client: LuxiClient, job: int, shown: View) -> list[Any]:
+    """
+    Show a job's course until it has ended.
+
+    @return: Its opcodes' results.
+    @raise OperationError: It failed: the failed opcode's own error.
+    @raise JobFailed: It was cancelled.
+    """
+    for values, log in client.wait_for_job(job, FIELDS):
+        for _, _, kind, payload in log:
+            if kind == "message":
+                shown.line(plain(payload))
+        shown.progress(values[1] if len(values) > 1 else None)
+    shown.progress(None)
+    return outcome(client, job)
+
+
+def outcome(client: LuxiClient, job: int) -> list[Any]:
+    """
+    The results of a job that has ended.
+
+    @raise OperationError: As L{follow}.
+    @raise JobFailed: As L{follow}.
+    """
+    [[status, statuses, results]] = client.call("QueryJobs", [job], ["status", "opstatus", "opresult"])
+    if status == "success":
+        return list(results)
+    if status == "canceled":
+        raise JobFailed(f"job {job} was cancelled")
+    for each, result in zip(statuses, results, strict=True):
+        if each == "error":
+            raise from_wire(result) or OpExecError(plain(result))
+    raise JobFailed(f"job {job} ended in state {status}")
+
+
+def run(
+    session: Session, ops: Sequence[dict[str, Any]], *, submit_only: bool, as_json: bool
+) -> list[Any] | None:
+    """
+    What most commands do: submit, then follow; or only submit.
+
+    @return: The opcodes' results; C{None} where nobody waited for them.
+    @raise OperationError: The job failed.
+    """
+    client = session.client
+    job = submit(client, *ops)
+    if submit_only:
+        if as_json:
+            print_json({"job": job})
+        else:
+            click.echo(str(job))
+        return None
+    with view(quiet=as_json) as shown:
+        results = follow(client, job, shown)
+    if as_json:
+        print_json({"job": job, "results": results})
+    return results
+
+
+def amount(value: float, unit: str) -> str:
+    """
+    A number with its unit, for people.
+    """
+    return size(value) if unit == "MiB" else f"{value:g}{unit and ' ' + unit}"

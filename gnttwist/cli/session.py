@@ -1,0 +1,60 @@
+"""
+What commands share: which node they work on, and its connection to gnt-masterd.
+"""
+
+import time
+from typing import Any
+
+import click
+from attrs import define, field
+
+from gnttwist.client.luxi import LuxiClient
+from gnttwist.paths import Paths
+
+
+@define
+class Session:
+    """
+    One run of C{gnt}.
+    """
+
+    _root: str | None
+    _client: LuxiClient | None = field(default=None, init=False)
+
+    @property
+    def paths(self) -> Paths:
+        """
+        The node's places.
+
+        @raise BadRoot: The root does not end in the node's name.
+        """
+        return Paths.from_root(self._root)
+
+    @property
+    def client(self) -> LuxiClient:
+        """
+        The connection to gnt-masterd, made when it is first used.
+        """
+        if self._client is None:
+            self._client = LuxiClient(self.paths.luxi_socket)
+        return self._client
+
+
+pass_session = click.make_pass_decorator(Session)
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead.")
+
+
+def opcode(op_id: str, **parameters: Any) -> dict[str, Any]:
+    """
+    An opcode as it is submitted; parameters that are C{None} are left to their defaults.
+
+    The reason trail's first entry says which command it was.
+    """
+    context = click.get_current_context()
+    command = context.command_path.removeprefix("gnt ")
+    return {
+        "OP_ID": op_id,
+        **{name: value for name, value in parameters.items() if value is not None},
+        "reason": [["gnt:client:gnt", command, time.time_ns()]],
+    }
