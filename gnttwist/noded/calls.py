@@ -138,6 +138,18 @@ class Calls:
             self.table.drop(call)
             raise
 
+    async def find(self, name: str) -> FunctionCall:
+        """
+        The call with this function call ID or key, once it has a process.
+
+        @raise UnknownCall: There is none.
+        @raise GnttwistError: It is being started, and that fails.
+        """
+        call = self.table.find(name)
+        if call.launch is not None:
+            await call.launch.wait()
+        return call
+
     async def abort(self, name: str) -> None:
         """
         Ask a call to end, by its function call ID or key. One that has ended stays as it is; one whose process

@@ -25,11 +25,14 @@ class Bell:
         """
         Fires when it is rung next. May be cancelled.
         """
-        waiting: Deferred[None] = Deferred(self._leave)
+        waiting: Deferred[None] = Deferred(self.leave)
         self._waiting.append(waiting)
         return waiting
 
-    def _leave(self, waiting: Deferred[None]) -> None:
+    def leave(self, waiting: Deferred[None]) -> None:
+        """
+        Wait no longer; C{waiting} never fires.
+        """
         if waiting in self._waiting:
             self._waiting.remove(waiting)
 
