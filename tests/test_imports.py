@@ -27,6 +27,7 @@ ALLOWED: dict[str, set[str]] = {
         "wire",
         "config.snapshot",
         "config.draft",
+        "config.defaults",
         "config.parameters",
         "jobs.context",
     },

@@ -209,6 +209,12 @@ class MemoryStore:
             self._watches.deliver(events)
         result.callback(committed)
 
+    def copy(self) -> "MemoryStore":
+        """
+        A store that commits at once, and holds what a crash now would leave. This one goes on.
+        """
+        return MemoryStore(durable=self._durable.copy())
+
     def crash(
         self,
         *,
