@@ -1,0 +1,3 @@
+"""
+The fields of each resource that can be queried.
+"""

@@ -1,0 +1,121 @@
+"""
+The fields of jobs.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from attrs import frozen
+
+from gnttwist.errors import ECode, OpPrereqError
+from gnttwist.model.job import QueuedOp, Timestamp
+from gnttwist.model.opcodes import summary
+from gnttwist.query.fields.definition import Field, Kind, Resource, table
+from gnttwist.query.sources import JobView, Sources
+
+
+@frozen
+class JobRow:
+    """
+    A job that was asked for.
+
+    @ivar view: The job, or C{None} where there is none of this id.
+    """
+
+    id: int
+    view: JobView | None
+
+
+def _rows(sources: Sources, fields: Collection[str]) -> Sequence[JobRow]:
+    """
+    All jobs by id; archived ones only where it is asked whether they are.
+    """
+    archived = "archived" in fields
+    found = (each for each in sources.jobs.jobs() if archived or not each.job.archived)
+    return sorted((JobRow(each.job.id, each) for each in found), key=lambda each: each.id)
+
+
+def _named(sources: Sources, names: Sequence[str | int]) -> Sequence[JobRow]:
+    """
+    A job that is not there has a row of its own, without values.
+    """
+    ids = dict.fromkeys(_id(each) for each in names)
+    return [JobRow(each, sources.jobs.job(each)) for each in ids]
+
+
+def _id(name: str | int) -> int:
+    try:
+        return int(name)
+    except ValueError as reason:
+        raise OpPrereqError(f"Invalid job ID '{name}'", ECode.INVAL) from reason
+
+
+def _field(
+    name: str, title: str, kind: Kind, doc: str, get: Callable[[JobView], Any], time: bool = False
+) -> Field[JobRow]:
+    return Field(name, title, kind, doc, lambda row: None if row.view is None else get(row.view), time=time)
+
+
+def _each_op(name: str, title: str, doc: str, get: Callable[[QueuedOp], Any]) -> Field[JobRow]:
+    """
+    A field that has one entry for each opcode.
+    """
+    return _field(name, title, "other", doc, lambda view: [get(each) for each in view.job.ops])
+
+
+def _time(value: Timestamp | None) -> list[int] | None:
+    return None if value is None else list(value)
+
+
+def _log(view: JobView) -> list[list[Any]]:
+    return [
+        [entry.to_wire() for entry in view.log if entry.op == index] for index in range(len(view.job.ops))
+    ]
+
+
+def _summary(row: JobRow) -> list[str] | None:
+    return None if row.view is None else [summary(each.input) for each in row.view.job.ops]
+
+
+JOB: Resource[JobRow] = Resource(
+    name_field="id",
+    rows=_rows,
+    named=_named,
+    fields=table(
+        Field[JobRow]("id", "ID", "number", "Job ID", lambda row: row.id),
+        _field("status", "Status", "text", "Job status", lambda view: view.job.status),
+        _field(
+            "priority",
+            "Priority",
+            "number",
+            "Most urgent priority of its opcodes",
+            lambda view: view.job.priority,
+        ),
+        _field("archived", "Archived", "bool", "Whether the job is archived", lambda view: view.job.archived),
+        _each_op("ops", "OpCodes", "List of all opcodes", lambda op: op.input),
+        _each_op("opresult", "OpCode_result", "List of opcodes' results", lambda op: op.result),
+        _each_op("opstatus", "OpCode_status", "List of opcodes' states", lambda op: op.status),
+        _field("oplog", "OpCode_log", "other", "List of opcodes' log lines", _log),
+        _each_op(
+            "opstart", "OpCode_start", "When each opcode first ran", lambda op: _time(op.start_timestamp)
+        ),
+        _each_op(
+            "opexec", "OpCode_exec", "When each opcode had its locks", lambda op: _time(op.exec_timestamp)
+        ),
+        _each_op("opend", "OpCode_end", "When each opcode ended", lambda op: _time(op.end_timestamp)),
+        _each_op("oppriority", "OpCode_prio", "List of opcodes' priorities", lambda op: op.priority),
+        Field("summary", "Summary", "other", "One line for each opcode", _summary),
+        _field(
+            "received_ts",
+            "Received",
+            "other",
+            "When it was accepted",
+            lambda view: _time(view.job.received_timestamp),
+            True,
+        ),
+        _field(
+            "start_ts", "Start", "other", "When it began", lambda view: _time(view.job.start_timestamp), True
+        ),
+        _field("end_ts", "End", "other", "When it ended", lambda view: _time(view.job.end_timestamp), True),
+    ),
+)

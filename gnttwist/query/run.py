@@ -1,0 +1,148 @@
+"""
+Answers queries: which rows, which cells, and what nodes must be asked for.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from gnttwist.errors import ECode, OperationError, OpPrereqError, ParameterError
+from gnttwist.query import filters
+from gnttwist.query.fields.definition import NORMAL, Field, Missing, Resource, cell, nice_key, unknown
+from gnttwist.query.fields.group import GROUP
+from gnttwist.query.fields.instance import INSTANCE
+from gnttwist.query.fields.job import JOB
+from gnttwist.query.fields.lock import LOCK
+from gnttwist.query.fields.node import NODE
+from gnttwist.query.sources import Sources
+
+RESOURCES: Mapping[str, Resource[Any]] = {
+    "node": NODE,
+    "instance": INSTANCE,
+    "group": GROUP,
+    "job": JOB,
+    "lock": LOCK,
+}
+"""
+What can be queried, by Ganeti's names. A new resource is one module in C{fields} and one line here.
+"""
+
+
+async def query(kind: str, fields: Sequence[str], qfilter: object, sources: Sources) -> dict[str, Any]:
+    """
+    Answer a query (reference: query, section 2.3).
+
+    @param fields: Names, in the order of the answer's columns. One that there is not gives a column without values.
+    @param qfilter: The filter as decoded JSON.
+    @return: C{{"fields": [definition], "data": [[[status, value]]]}}.
+    @raise OperationError: The kind is not supported.
+    @raise ParameterError: The filter is wrong, or looks at a field that there is not.
+    @raise OpPrereqError: The filter names something that there is not.
+    """
+    resource = _resource(kind, "Query")
+    wanted = filters.parse(qfilter)
+    columns = [resource.fields.get(each) or unknown(each) for each in fields]
+    rows = await _rows(resource, columns, wanted, sources)
+    return {
+        "fields": [each.to_wire() for each in columns],
+        "data": [[cell(each.get(row)) for each in columns] for row in rows],
+    }
+
+
+def query_fields(kind: str, names: Sequence[str] | None = None) -> dict[str, Any]:
+    """
+    Tell about fields.
+
+    @param names: Those that are asked for, in order; none for all, sorted.
+    @return: C{{"fields": [definition]}}.
+    @raise OperationError: The kind is not supported.
+    """
+    fields = _resource(kind, "QueryFields").fields
+    wanted = names or sorted(fields, key=nice_key)
+    return {"fields": [(fields.get(each) or unknown(each)).to_wire() for each in wanted]}
+
+
+async def query_values(
+    kind: str, names: Sequence[str | int], fields: Sequence[str], sources: Sources
+) -> list[list[Any]]:
+    """
+    Answer a query of the older form: C{QueryNodes}, C{QueryInstances}, C{QueryGroups}, C{QueryJobs}.
+
+    @param names: The rows that are asked for, in order; none for all.
+    @return: Rows of plain values, C{None} where there is none.
+    @raise OpPrereqError: There is no such row or field.
+    """
+    resource = _resource(kind, "Query")
+    missing = [each for each in fields if each not in resource.fields]
+    if missing:
+        raise OpPrereqError(f"Unknown output fields selected: {', '.join(missing)}", ECode.INVAL)
+    wanted = ["|", *(["==", resource.name_field, each] for each in names)] if names else None
+    answer = await query(kind, fields, wanted, sources)
+    return [[value if status == NORMAL else None for status, value in row] for row in answer["data"]]
+
+
+def _resource(kind: str, method: str) -> Resource[Any]:
+    found = RESOURCES.get(kind)
+    if found is None:
+        raise OperationError(f"{method} '{kind}' not supported")
+    return found
+
+
+async def _rows(
+    resource: Resource[Any], columns: Sequence[Field[Any]], wanted: filters.Filter, sources: Sources
+) -> Sequence[Any]:
+    """
+    The rows that match, with what nodes were asked for.
+
+    Nodes are asked only about rows that can still match without their answer.
+    """
+    looked_at = filters.fields(wanted)
+    for name in sorted(looked_at):
+        if name not in resource.fields:
+            raise ParameterError(f"Can't find field named '{name}'")
+    needed = {each.name for each in columns} | looked_at
+    names = filters.requested(wanted, resource.name_field)
+    if names is None:
+        rows = _matching(resource, wanted, resource.rows(sources, _names(columns)), answered=False)
+    else:
+        rows = resource.named(sources, names)
+    live = {each for each in needed if each in resource.fields and resource.fields[each].live}
+    if not live or resource.collect is None:
+        return rows
+    rows = await resource.collect(sources, rows, live)
+    return rows if names is not None else _matching(resource, wanted, rows, answered=True)
+
+
+def _names(columns: Sequence[Field[Any]]) -> Collection[str]:
+    return frozenset(each.name for each in columns)
+
+
+def _matching(
+    resource: Resource[Any], wanted: filters.Filter, rows: Sequence[Any], *, answered: bool
+) -> Sequence[Any]:
+    """
+    The rows that are not known to fail.
+
+    @param answered: Whether nodes have been asked.
+    """
+
+    def is_host_name(name: str) -> bool:
+        return resource.fields[name].host_name
+
+    return [
+        row
+        for row in rows
+        if filters.evaluate(wanted, _cells(resource, row, answered), is_host_name) is not False
+    ]
+
+
+def _cells(resource: Resource[Any], row: Any, answered: bool) -> filters.Cells:
+    def value(name: str) -> Any:
+        field = resource.fields[name]
+        if field.live and not answered:
+            return filters.OPEN
+        found = field.get(row)
+        if found is None or isinstance(found, Missing):
+            return filters.GONE
+        return found[0] if field.time else found
+
+    return value

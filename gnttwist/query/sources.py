@@ -1,0 +1,80 @@
+"""
+What queries read: everything comes in by argument, so that a query is a function of it.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, Protocol
+
+from attrs import frozen
+
+from gnttwist.config.snapshot import Snapshot
+from gnttwist.errors import NodeError
+from gnttwist.jobs.locks import LockRow
+from gnttwist.model.job import Job, LogEntry
+from gnttwist.model.objects import Node
+
+
+class JobView(Protocol):
+    """
+    A job and its log, as of one moment.
+    """
+
+    @property
+    def job(self) -> Job:
+        """
+        The job.
+        """
+
+    @property
+    def log(self) -> Sequence[LogEntry]:
+        """
+        Its log, in order.
+        """
+
+
+class Jobs(Protocol):
+    """
+    The queue, as queries see it.
+    """
+
+    def jobs(self) -> Iterable[JobView]:
+        """
+        All jobs, archived ones too.
+        """
+
+    def job(self, id: int) -> JobView | None:
+        """
+        One job, archived or not.
+        """
+
+
+@frozen
+class LiveCall:
+    """
+    A question to a node: a function that changes nothing.
+    """
+
+    node: Node
+    function: str
+    arguments: Sequence[Any]
+
+
+Live = Callable[[Sequence[LiveCall]], Awaitable[Sequence[Any | NodeError]]]
+"""
+Asks all nodes at once. Gives payloads, or why there is none, in the order of the calls; raises no L{NodeError}.
+A node that does not answer must not hold up the others' answers for longer than a user waits for a list.
+"""
+
+
+@frozen
+class Sources:
+    """
+    What queries read.
+
+    @ivar locks: All locks that are held or waited for.
+    """
+
+    config: Snapshot
+    live: Live
+    jobs: Jobs
+    locks: Callable[[], Iterable[LockRow]]
