@@ -1,0 +1,70 @@
+"""
+Who may call a node daemon: the master candidates, by their certificates.
+"""
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from attrs import define, field
+
+from twisted.logger import Logger
+
+from gnttwist.net.http import Refusal
+from gnttwist.net.tls import is_listed, peer_digest
+from gnttwist.wire.ssconf import pairs
+
+NOT_CANDIDATE = Refusal(403, "only master candidates of this cluster may call")
+
+
+@define(eq=False)
+class Candidates:
+    """
+    The digests in C{ssconf_master_candidates_certs}, read again when the file changes. Where there is no such file
+    or nothing in it, as while a cluster is founded, the cluster's own certificate is the one that may call.
+
+    @ivar _own: The digest of server.pem.
+    """
+
+    _log = Logger()
+    _path: Path
+    _own: str
+    _seen: tuple[int, int, int] | None = field(default=None, init=False)
+    _digests: Collection[str] = field(default=(), init=False)
+
+    def digests(self) -> Collection[str]:
+        """
+        Whose certificates are accepted now; nobody's where that cannot be told.
+        """
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            return (self._own,)
+        except OSError as reason:
+            self._log.error("cannot see {path}: {reason}", path=str(self._path), reason=reason)
+            return ()
+        version = (found.st_ino, found.st_mtime_ns, found.st_size)
+        if version != self._seen:
+            self._read(version)
+        return self._digests
+
+    def _read(self, version: tuple[int, int, int]) -> None:
+        try:
+            text = self._path.read_text()
+        except (OSError, UnicodeDecodeError) as reason:
+            self._log.error("cannot read {path}: {reason}", path=str(self._path), reason=reason)
+            self._seen, self._digests = None, ()
+            return
+        self._seen = version
+        self._digests = tuple(pairs(text).values()) or (self._own,)
+
+    def authorise(self, transport: Any) -> str | Refusal:
+        """
+        Who is at the other end of a TLS connection, for people; or why it may not ask.
+        """
+        digest = peer_digest(transport)
+        host = getattr(transport.getPeer(), "host", "unknown")
+        if digest is None or not is_listed(digest, self.digests()):
+            self._log.warn("{host} with certificate {digest} is refused", host=host, digest=digest)
+            return NOT_CANDIDATE
+        return f"{host} {digest}"
