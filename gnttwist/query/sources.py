@@ -72,9 +72,11 @@ class Sources:
     What queries read.
 
     @ivar locks: All locks that are held or waited for.
+    @ivar pause: Lets others use the reactor for a moment; long answers are made in portions.
     """
 
     config: Snapshot
     live: Live
     jobs: Jobs
     locks: Callable[[], Iterable[LockRow]]
+    pause: Callable[[], Awaitable[object]]

@@ -3,7 +3,7 @@ What queries read in tests: Ganeti's recorded configuration, and nodes that answ
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -121,11 +121,16 @@ class FakeNodes:
         return NotAnswering(f"Node {call.node.name} does not answer") if found is None else found
 
 
+async def _no_pause() -> None:
+    pass
+
+
 def sources(
     config: Snapshot | None = None,
     nodes: FakeNodes | None = None,
     jobs: FakeJobs | None = None,
     locks: Sequence[LockRow] = (),
+    pause: Callable[[], Awaitable[object]] | None = None,
 ) -> Sources:
     """
     Sources with the recorded configuration, silent nodes, and neither jobs nor locks.
@@ -135,6 +140,7 @@ def sources(
         live=(nodes or FakeNodes()).live,
         jobs=jobs or FakeJobs(),
         locks=lambda: locks,
+        pause=pause or _no_pause,
     )
 
 

@@ -17,7 +17,7 @@ from gnttwist.model.job import Job, LogEntry, QueuedOp
 from gnttwist.model.objects import Instance
 from gnttwist.query.fields.definition import nice_key
 from gnttwist.query.fields.live import storage_units
-from gnttwist.query.run import RESOURCES, query, query_values
+from gnttwist.query.run import PORTION, RESOURCES, query, query_values
 from gnttwist.query.sources import Sources
 from tests.query.sources import NODE_INFO, FakeJobs, FakeNodes, View, recorded_config, sources, with_nodes
 
@@ -98,6 +98,30 @@ class RowTests(QueryTestCase):
             Deferred.fromCoroutine(query_values("node", [], ["name", "nope"], sources())), OpPrereqError
         )
         self.assertIn("nope", str(failure.value))
+
+    def test_portions(self) -> None:
+        """
+        A long answer lets others use the reactor between its portions, and is whole.
+        """
+        config = recorded_config()
+        model = config.instances.find("inst1")
+        names = [f"web{index}.example.com" for index in range(300)]
+        config = config.with_objects([msgspec.structs.replace(model, name=each, uuid=each) for each in names])
+        turns: list[Deferred[None]] = []
+
+        def pause() -> Deferred[None]:
+            turns.append(Deferred())
+            return turns[-1]
+
+        fields = ["name"] * (PORTION // 100)
+        answer = Deferred.fromCoroutine(
+            query("instance", fields, ["=~", "name", "^web"], sources(config, pause=pause))
+        )
+        while not answer.called:
+            self.assertLess(len(turns), 10)
+            turns[-1].callback(None)
+        self.assertEqual(len(turns), 2)
+        self.assertEqual([row[0][1] for row in self.successResultOf(answer)["data"]], names)
 
     def test_every_field(self) -> None:
         """
