@@ -58,7 +58,10 @@ def listing(
         kinds = [each["kind"] for each in answer["fields"]]
         print_table(
             [each["title"] for each in answer["fields"]],
-            [[cell_text(*cell, kind) for cell, kind in zip(row, kinds, strict=True)] for row in rows],
+            [
+                [cell_text(cell[0], cell[1], kind) for cell, kind in zip(row, kinds, strict=True)]
+                for row in rows
+            ],
             [_side(kind) for kind in kinds],
         )
     return rows

@@ -1,7 +1,7 @@
 """
 C{gnt}: the command line's entry, and where every failure becomes one line.
 
-Commands are imported when they are called, so that C{gnt job list} does not wait for what only C{gnt sandbox up} needs.
+Commands are imported when they are called: C{gnt job list} does not wait for what only C{gnt sandbox up} needs.
 """
 
 import importlib
