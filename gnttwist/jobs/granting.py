@@ -1,0 +1,100 @@
+"""
+Waiting for locks: what L{gnttwist.jobs.locks} decides, told to those whom it concerns.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from attrs import define, field
+
+from gnttwist.jobs.context import LockMode
+from gnttwist.jobs.locks import Grant, LockRow, LockTable
+
+OnGrant = Callable[[Mapping[str, LockMode]], None]
+
+
+@define(eq=False)
+class Locks:
+    """
+    The cluster's locks, held by jobs.
+
+    A grant is told within the call that makes it possible, so what a job submits to the store when it is granted a
+    lock comes after what the former owner submitted before it gave the lock back.
+    """
+
+    _table: LockTable = field(factory=LockTable)
+    _waiting: dict[int, OnGrant] = field(factory=dict)
+
+    def acquire(self, job: int, locks: Mapping[str, LockMode], priority: int, on_grant: OnGrant) -> None:
+        """
+        Ask for locks; C{on_grant} is called with them now or later.
+
+        @raise LockError: Asked for out of order.
+        """
+        grants = self._table.request(job, locks, priority)
+        self._waiting[job] = on_grant
+        self._tell(grants)
+
+    def take_free(self, job: int, locks: Mapping[str, LockMode], priority: int) -> Mapping[str, LockMode]:
+        """
+        Take those locks that are free, and do not wait.
+
+        @raise LockError: Asked for out of order.
+        """
+        return self._table.take_free(job, locks, priority).locks
+
+    def release(self, job: int, names: Iterable[str] | None = None) -> None:
+        """
+        Give locks back; all of them if C{names} is C{None}.
+
+        @raise LockError: The job does not hold one of them.
+        """
+        self._tell(self._table.release(job, names))
+
+    def downgrade(self, job: int, names: Iterable[str]) -> None:
+        """
+        Turn exclusive locks into shared ones.
+
+        @raise LockError: The job does not hold one of them.
+        """
+        self._tell(self._table.downgrade(job, names))
+
+    def give_up(self, job: int) -> None:
+        """
+        Wait no more.
+        """
+        self._waiting.pop(job, None)
+        self._tell(self._table.cancel(job))
+
+    def reprioritize(self, job: int, priority: int) -> None:
+        """
+        Make a waiting job more or less urgent.
+        """
+        self._tell(self._table.reprioritize(job, priority))
+
+    def restore(self, job: int, held: Mapping[str, LockMode]) -> None:
+        """
+        Put back what a job held before a restart; for all jobs before anything else.
+        """
+        self._table.restore(job, held)
+
+    def held(self, job: int) -> dict[str, LockMode]:
+        """
+        What a job holds.
+        """
+        return self._table.held(job)
+
+    def waits_for(self, job: int) -> frozenset[int]:
+        """
+        The jobs that keep this one waiting.
+        """
+        return self._table.waits_for(job)
+
+    def view(self) -> list[LockRow]:
+        """
+        All locks that are held or waited for, in order.
+        """
+        return self._table.view()
+
+    def _tell(self, grants: Iterable[Grant]) -> None:
+        for each in grants:
+            self._waiting.pop(each.owner)(each.locks)
