@@ -75,7 +75,8 @@ def gnt(ctx: click.Context, root: str | None) -> None:
     """
     Run clusters of virtual machines.
     """
-    ctx.obj = Session(root)
+    ctx.obj = session = Session(root)
+    ctx.call_on_close(session.close)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

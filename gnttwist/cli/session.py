@@ -39,6 +39,13 @@ class Session:
             self._client = LuxiClient(self.paths.luxi_socket)
         return self._client
 
+    def close(self) -> None:
+        """
+        End the connection, if there is one.
+        """
+        if self._client is not None:
+            self._client.close()
+
 
 pass_session = click.make_pass_decorator(Session)
 
