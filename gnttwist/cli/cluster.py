@@ -45,8 +45,7 @@ def init(session: Session, name: str, address: str, hypervisors: tuple[str, ...]
     Make a cluster of which this node is the master.
     """
     # Imported here: it brings Twisted with it.
-    from gnttwist.config.founding import Founding, NewNode, found
-    from gnttwist.sandbox.making import run_once
+    from gnttwist.sandbox.founding import Founding, NewNode, found, run_once
 
     paths = session.paths
     founding = Founding(name, [NewNode(paths, address)], hypervisors, rsa=rsa)

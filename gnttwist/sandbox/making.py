@@ -4,15 +4,12 @@ What a sandbox is made of before its daemons run: directories, OS definitions, a
 
 import os
 import shutil
-from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import gnttwist
 from gnttwist.errors import GnttwistError
 from gnttwist.sandbox.layout import CLUSTER, SHARED, Sandbox, SandboxError
-
-T = TypeVar("T")
 
 SHARED_STORAGE = "shared-file-storage"
 
@@ -41,7 +38,7 @@ def make(sandbox: Sandbox) -> None:
                 shutil.copytree(definition, paths.srv / "os" / definition.name)
             link = paths.srv / SHARED_STORAGE
             link.symlink_to(os.path.relpath(sandbox.path / SHARED, link.parent))
-        run_once(lambda reactor: _found(reactor, sandbox))
+        _found(sandbox)
     except (OSError, shutil.Error, GnttwistError) as reason:
         raise SandboxError(f"cannot make the sandbox in {sandbox.directory}: {reason}") from reason
 
@@ -59,43 +56,14 @@ def os_definitions() -> list[Path]:
     raise SandboxError(f"the OS definitions are missing beside {package}: the installation is broken")
 
 
-async def _found(reactor: Any, sandbox: Sandbox) -> None:
-    from gnttwist.config.founding import Founding, NewNode, found
+def _found(sandbox: Sandbox) -> None:
+    # Imported here: it brings Twisted with it, which down and status do without.
+    from gnttwist.sandbox.founding import Founding, NewNode, found, run_once
 
-    await found(
-        reactor,
-        Founding(
-            name=CLUSTER,
-            nodes=[NewNode(sandbox.paths(each), each.address) for each in sandbox.nodes],
-            hypervisors=[sandbox.hypervisor],
-            hvparams={sandbox.hypervisor: HVPARAMS[sandbox.hypervisor]},
-        ),
+    founding = Founding(
+        name=CLUSTER,
+        nodes=[NewNode(sandbox.paths(each), each.address) for each in sandbox.nodes],
+        hypervisors=[sandbox.hypervisor],
+        hvparams={sandbox.hypervisor: HVPARAMS[sandbox.hypervisor]},
     )
-
-
-def run_once(body: Callable[[Any], Coroutine[Any, Any, T]]) -> T:
-    """
-    Run the reactor until C{body} is done. A process can do this once.
-
-    @raise Exception: Whatever C{body} raises.
-    """
-    from twisted.internet import reactor as installed  # noqa: TID251  # a command's, which has no daemon's edge
-    from twisted.internet.defer import Deferred
-    from twisted.python.failure import Failure
-
-    reactor: Any = installed
-    outcome: list[T | Failure] = []
-
-    def ended(result: T | Failure) -> None:
-        outcome.append(result)
-        reactor.stop()
-
-    def begin() -> None:
-        Deferred.fromCoroutine(body(reactor)).addBoth(ended)
-
-    reactor.callWhenRunning(begin)
-    reactor.run(installSignalHandlers=False)
-    result = outcome[0]
-    if isinstance(result, Failure):
-        result.raiseException()
-    return result
+    run_once(lambda reactor: found(reactor, founding))
