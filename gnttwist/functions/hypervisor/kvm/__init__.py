@@ -1,0 +1,3 @@
+"""
+Guests by QEMU, with the kernel's KVM where that works and without it where it does not.
+"""

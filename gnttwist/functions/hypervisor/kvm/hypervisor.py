@@ -1,0 +1,219 @@
+"""
+The kvm hypervisor.
+"""
+
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from attrs import frozen
+
+from gnttwist.functions import arguments, files
+from gnttwist.functions.facts import node_facts
+from gnttwist.functions.hypervisor.interface import AttachedDisk, GuestInfo
+from gnttwist.functions.hypervisor.kvm import command, machine
+from gnttwist.functions.hypervisor.kvm.acceleration import Acceleration
+from gnttwist.functions.hypervisor.kvm.cgroups import groups
+from gnttwist.functions.hypervisor.kvm.ending import Ending
+from gnttwist.functions.hypervisor.kvm.launch import Launch
+from gnttwist.functions.hypervisor.kvm.parameters import parameters
+from gnttwist.functions.hypervisor.kvm.places import Places
+from gnttwist.functions.hypervisor.kvm.process import Process
+from gnttwist.functions.registry import Context, FunctionError
+
+CONSOLE_WRAPPER = "/usr/lib/ganeti/tools/kvm-console-wrapper"
+SOCAT = "/usr/bin/socat"
+"""
+What Ganeti's consoles are made of; the second has the way to the socket in its arguments.
+"""
+
+SSH_PORT = 22
+"""
+Where neither the group nor the node has another one.
+"""
+
+ESCAPE = "0x1d"
+"""
+What leaves the console: Ctrl-].
+"""
+
+
+@frozen
+class KVMHypervisor:
+    """
+    Starts QEMU, asks it and ends it.
+    """
+
+    name: str = "kvm"
+
+    def start(
+        self, context: Context, instance: Mapping[str, Any], disks: Sequence[AttachedDisk], paused: bool
+    ) -> None:
+        """
+        Start QEMU. It locks its pid file and its disks, so that there are never two of one guest.
+        """
+        wanted = arguments.instance(instance)
+        places = Places(context.paths)
+        places.check(wanted.name)
+        if self._running(places, wanted.name) is not None:
+            raise FunctionError(f"Failed to start instance {wanted.name}: already running")
+        if wanted.nics:
+            raise FunctionError(
+                f"Failed to start instance {wanted.name}: this node cannot give guests network interfaces yet; "
+                "remove the instance's NICs"
+            )
+        chosen = parameters(wanted.hvparams)
+        places.make()
+        program = machine.program(chosen.kvm_path)
+        choice = Acceleration(places.acceleration).choose(program, chosen.kvm_flag)
+        context.feedback("message", str(choice))
+        guest = machine.guest(context, wanted, chosen, program, choice.accelerator, disks)
+        kept = command.kept(guest, places)
+        places.clean(wanted.name)
+        content = command.runtime(
+            kept, wanted.hvparams, list(zip((each.disk for each in disks), guest.drives, strict=True))
+        )
+        files.replace(places.runtime(wanted.name), msgspec.json.encode(content), mode=0o600)
+        words = command.relative([*kept, *command.added(guest, places, paused=paused)], places.sockets)
+        try:
+            self._launch(context, wanted.name, words)
+        except FunctionError as reason:
+            self._clean(context, wanted.name)
+            raise FunctionError(f"Failed to start instance {wanted.name}: {reason}") from reason
+
+    def stop(self, context: Context, name: str, *, force: bool, timeout: float) -> None:
+        """
+        Press the power button, wait, and end QEMU.
+        """
+        places = Places(context.paths)
+        process = Process.find(places.pid(name), name)
+        if process is None:
+            self._clean(context, name)
+            raise FunctionError(f"Failed to stop instance {name}: not running")
+        with process:
+            ending = Ending(context, name, places.socket(name, "qmp"))
+            if force or not _has_acpi(places, name) or not ending.ask(process, timeout):
+                ending.force(process)
+        self._clean(context, name)
+
+    def info(self, context: Context, name: str) -> GuestInfo | None:
+        """
+        What QEMU's command line says. Guests keep the memory that they are started with.
+        """
+        return self._running(Places(context.paths), name)
+
+    def names(self, context: Context) -> list[str]:
+        """
+        The pid files of those that are there.
+        """
+        return sorted(self.all_info(context))
+
+    def all_info(self, context: Context) -> dict[str, GuestInfo]:
+        """
+        All whose pid file names a living QEMU.
+        """
+        places = Places(context.paths)
+        try:
+            names = os.listdir(places.pids)
+        except FileNotFoundError:
+            return {}
+        found = {each: self._running(places, each) for each in names}
+        return {each: info for each, info in found.items() if info is not None}
+
+    def node_info(self, context: Context, hvparams: Mapping[str, Any]) -> dict[str, Any]:
+        """
+        The machine's own numbers; guests' memory is in use as any other.
+        """
+        return dict(node_facts().to_wire())
+
+    def verify(self, context: Context, hvparams: Mapping[str, Any]) -> str | None:
+        """
+        QEMU must be there.
+        """
+        try:
+            machine.program(parameters(hvparams).kvm_path)
+        except FunctionError as reason:
+            return str(reason)
+        return None
+
+    def validate(self, context: Context, hvparams: Mapping[str, Any]) -> None:
+        """
+        Check the values, and that the files are there.
+        """
+        found = parameters(hvparams)
+        machine.program(found.kvm_path)
+        for name in ("kernel_path", "initrd_path"):
+            machine.image(context, name, getattr(found, name))
+
+    def console(
+        self,
+        context: Context,
+        instance: Mapping[str, Any],
+        node: Mapping[str, Any],
+        group: Mapping[str, Any],
+        hvparams: Mapping[str, Any],
+        beparams: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        """
+        The way to the serial console's socket, by ssh to the node.
+        """
+        name = arguments.name(instance.get("name"), "instance name")
+        if not hvparams.get("serial_console", True):
+            return {
+                "instance": name,
+                "kind": "msg",
+                "message": f"Instance {name} has no serial console (hypervisor parameter serial_console)",
+            }
+        places = Places(context.paths)
+        monitor, serial = (str(places.socket(name, kind)) for kind in ("monitor", "serial"))
+        return {
+            "instance": name,
+            "kind": "ssh",
+            "host": node["name"],
+            "port": {**group.get("ndparams", {}), **node.get("ndparams", {})}.get("ssh_port", SSH_PORT),
+            "user": "root",
+            "command": [
+                CONSOLE_WRAPPER,
+                SOCAT,
+                shlex.quote(name),
+                shlex.quote(monitor),
+                f"STDIO,raw,echo=0,escape={ESCAPE}",
+                f"UNIX-CONNECT:{serial}",
+            ],
+        }
+
+    def _launch(self, context: Context, name: str, words: Sequence[str]) -> None:
+        places = Places(context.paths)
+        known = groups(context.paths.hostname)
+        group = None if known is None else known.join(name)
+        try:
+            Launch(name, words, places.sockets, places.log(name), places.socket(name, "qmp"), group).run()
+        finally:
+            if group is not None:
+                os.close(group)
+
+    def _running(self, places: Places, name: str) -> GuestInfo | None:
+        process = Process.find(places.pid(name), name)
+        if process is None:
+            return None
+        with process:
+            return GuestInfo(process.command.memory, process.command.vcpus, time=process.seconds())
+
+    def _clean(self, context: Context, name: str) -> None:
+        Places(context.paths).clean(name)
+        if (known := groups(context.paths.hostname)) is not None:
+            known.leave(name)
+
+
+def _has_acpi(places: Places, name: str) -> bool:
+    """
+    Whether the guest was started with a power button.
+    """
+    try:
+        _, _, hvparams, *_ = msgspec.json.decode(places.runtime(name).read_bytes(), type=list[Any])
+        return bool(hvparams.get("acpi", True))
+    except (FileNotFoundError, msgspec.DecodeError, ValueError, AttributeError):
+        # A damaged file does not matter: a press that nobody feels costs the wait only.
+        return True

@@ -1,0 +1,193 @@
+"""
+The parameters of the kvm hypervisor: Ganeti's names and defaults, and which of them this node can honour. Pure.
+"""
+
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Any, Literal
+
+import msgspec
+
+from gnttwist.functions import arguments
+from gnttwist.functions.registry import FunctionError
+
+
+class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """
+    One guest's parameters; the defaults are Ganeti's (3.0.2), but for C{kernel_path}: an empty one boots from the
+    disk.
+    """
+
+    acpi: bool = True
+    boot_order: str = "disk"
+    cdrom2_image_path: str = ""
+    cdrom_disk_type: str = ""
+    cdrom_image_path: str = ""
+    cpu_cores: int = 0
+    cpu_mask: str = "all"
+    cpu_sockets: int = 0
+    cpu_threads: int = 0
+    cpu_type: str = ""
+    disk_aio: Literal["threads", "native", "io_uring"] = "threads"
+    disk_cache: Literal["default", "none", "writethrough", "writeback"] = "default"
+    disk_discard: Literal["default", "ignore", "unmap"] = "default"
+    disk_type: str = "paravirtual"
+    floppy_image_path: str = ""
+    initrd_path: str = ""
+    kernel_args: str = "ro"
+    kernel_path: str = ""
+    keymap: str = ""
+    kvm_extra: str = ""
+    kvm_flag: Literal["", "enabled", "disabled"] = ""
+    kvm_path: str = "/usr/bin/kvm"
+    kvm_pci_reservations: int = 12
+    machine_version: str = ""
+    mem_path: str = ""
+    migration_bandwidth: int = 32
+    migration_caps: str = ""
+    migration_downtime: int = 30
+    migration_mode: str = "live"
+    migration_port: int = 8102
+    nic_type: str = "paravirtual"
+    reboot_behavior: Literal["reboot", "exit"] = "reboot"
+    root_path: str = "/dev/vda1"
+    scsi_controller_type: str = "lsi"
+    security_domain: str = ""
+    security_model: str = "none"
+    serial_console: bool = True
+    serial_speed: int = 38400
+    soundhw: str = ""
+    spice_bind: str = ""
+    spice_image_compression: str = ""
+    spice_ip_version: int = 0
+    spice_jpeg_wan_compression: str = ""
+    spice_password_file: str = ""
+    spice_playback_compression: bool = True
+    spice_streaming_video: str = ""
+    spice_tls_ciphers: str = "HIGH:-DES:-3DES:-EXPORT:-DH"
+    spice_use_tls: bool = False
+    spice_use_vdagent: bool = True
+    spice_zlib_glz_wan_compression: str = ""
+    usb_devices: str = ""
+    usb_mouse: str = ""
+    use_chroot: bool = False
+    use_guest_agent: bool = False
+    use_localtime: bool = False
+    user_shutdown: bool = False
+    vga: str = ""
+    vhost_net: bool = False
+    virtio_net_queues: int = 1
+    vnc_bind_address: str = ""
+    vnc_password_file: str = ""
+    vnc_tls: bool = False
+    vnc_x509_path: str = ""
+    vnc_x509_verify: bool = False
+    vnet_hdr: bool = True
+
+
+NOT_YET = (
+    "cdrom2_image_path",
+    "cdrom_image_path",
+    "cpu_mask",
+    "disk_type",
+    "floppy_image_path",
+    "mem_path",
+    "security_model",
+    "soundhw",
+    "spice_bind",
+    "usb_devices",
+    "usb_mouse",
+    "use_chroot",
+    "use_guest_agent",
+    "user_shutdown",
+    "vnc_bind_address",
+)
+"""
+Parameters that this node cannot honour: with another value than the default a guest is refused, not started without
+what was asked for. Those that only refine them (C{vnc_tls}) or concern what guests do not have yet (C{vhost_net})
+need no mention.
+"""
+
+EXTRA_OPTIONS = frozenset(
+    {"-cpu", "-device", "-global", "-machine", "-no-hpet", "-overcommit", "-rtc", "-vga", "-watchdog-action"}
+)
+"""
+What C{kvm_extra} may hold. Whoever can call a function must not reach beyond the guest, and most of QEMU's options
+open files or sockets.
+"""
+
+IMAGE_TREES = ("/boot", "/srv/ganeti", "/usr/lib", "/usr/share")
+"""
+Where kernels and initial RAM disks may lie. The guest can read them, so not everywhere.
+"""
+
+PROGRAM_TREES = ("/usr/bin", "/usr/libexec", "/usr/local/bin")
+"""
+Where QEMU may lie.
+"""
+
+_DEFAULTS = Parameters()
+
+
+def parameters(hvparams: Mapping[str, Any]) -> Parameters:
+    """
+    Read and check a guest's parameters.
+
+    @raise FunctionError: One is unknown, of the wrong type or value, or cannot be honoured.
+    """
+    found = arguments.shaped(Parameters, dict(hvparams), "hypervisor parameters")
+    for name in NOT_YET:
+        wanted, default = getattr(found, name), getattr(_DEFAULTS, name)
+        if wanted != default:
+            raise FunctionError(
+                f"Hypervisor parameter {name}={wanted!r} is not supported by this node yet, only {default!r}"
+            )
+    if found.boot_order != "disk":
+        raise FunctionError(f"Guests can only boot from 'disk' yet, not from {found.boot_order!r}")
+    for name in ("cpu_cores", "cpu_sockets", "cpu_threads", "serial_speed", "kvm_pci_reservations"):
+        if getattr(found, name) < 0:
+            raise FunctionError(f"Hypervisor parameter {name} is negative")
+    for name in ("cpu_type", "kernel_args", "machine_version", "root_path", "vga"):
+        arguments.text(getattr(found, name), name)
+    for name in ("machine_version", "vga"):
+        # A comma would begin a further suboption of the same option.
+        if "," in getattr(found, name):
+            raise FunctionError(f"Hypervisor parameter {name} holds a comma")
+    if found.initrd_path and not found.kernel_path:
+        raise FunctionError("Hypervisor parameter initrd_path needs a kernel_path")
+    for name in ("kernel_path", "initrd_path"):
+        if path := getattr(found, name):
+            _below(path, IMAGE_TREES, name)
+    _program(found.kvm_path)
+    extra(found)
+    return found
+
+
+def extra(found: Parameters) -> list[str]:
+    """
+    The words of C{kvm_extra}.
+
+    @raise FunctionError: It holds an option that is not allowed.
+    """
+    words = found.kvm_extra.split()
+    for each in words:
+        if each.startswith("-") and each not in EXTRA_OPTIONS:
+            raise FunctionError(
+                f"Hypervisor parameter kvm_extra must not hold {each}; allowed are {', '.join(sorted(EXTRA_OPTIONS))}"
+            )
+    if words and not words[0].startswith("-"):
+        raise FunctionError("Hypervisor parameter kvm_extra does not begin with an option")
+    return words
+
+
+def _below(path: str, trees: tuple[str, ...], name: str) -> PurePosixPath:
+    found = PurePosixPath(arguments.text(path, name))
+    if ".." in found.parts or not any(found.is_relative_to(each) for each in trees):
+        raise FunctionError(f"Hypervisor parameter {name}={path!r} is not below {', '.join(trees)}")
+    return found
+
+
+def _program(path: str) -> None:
+    found = _below(path, PROGRAM_TREES, "kvm_path")
+    if found.name not in ("kvm", "qemu-kvm") and not found.name.startswith("qemu-system-"):
+        raise FunctionError(f"Hypervisor parameter kvm_path={path!r} does not name QEMU")

@@ -1,0 +1,117 @@
+"""
+Where the kvm hypervisor keeps its files (reference: KVM, section 10.2).
+"""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Literal
+
+from attrs import frozen
+
+from gnttwist.functions.registry import FunctionError
+from gnttwist.paths import Paths
+
+Socket = Literal["monitor", "qmp", "kvmd", "serial"]
+SOCKETS: tuple[Socket, ...] = ("monitor", "qmp", "kvmd", "serial")
+"""
+What listens for a guest: the human monitor, two machine monitors (ours, and one for kvmd), and its console.
+"""
+
+SOCKET_NAME_LIMIT = 107
+"""
+Most bytes of a socket's path: sockaddr_un has 108, the last one a null byte.
+"""
+
+
+@frozen
+class Places:
+    """
+    One node's files for guests.
+    """
+
+    _paths: Paths
+
+    @property
+    def base(self) -> Path:
+        """
+        The directory of all but the logs.
+        """
+        return self._paths.run / "kvm-hypervisor"
+
+    @property
+    def sockets(self) -> Path:
+        """
+        The directory of all sockets. QEMU is started in it, since the full path may be too long for one.
+        """
+        return self.base / "ctrl"
+
+    @property
+    def pids(self) -> Path:
+        """
+        The directory of the files that QEMU writes its number to, and locks.
+        """
+        return self.base / "pid"
+
+    @property
+    def acceleration(self) -> Path:
+        """
+        What was found out about this machine.
+        """
+        return self.base / "acceleration.json"
+
+    def pid(self, name: str) -> Path:
+        """
+        A guest's pid file.
+        """
+        return self.pids / name
+
+    def socket(self, name: str, kind: Socket) -> Path:
+        """
+        A guest's socket.
+        """
+        return self.sockets / f"{name}.{kind}"
+
+    def runtime(self, name: str) -> Path:
+        """
+        How a guest was started.
+        """
+        return self.base / "conf" / f"{name}.runtime"
+
+    def log(self, name: str) -> Path:
+        """
+        What a guest's QEMU has said.
+        """
+        return self._paths.log / "kvm" / f"{name}.log"
+
+    def make(self) -> None:
+        """
+        Make the directories.
+
+        @raise FunctionError: One cannot be made.
+        """
+        for each in (self.sockets, self.pids, self.base / "conf", self._paths.log / "kvm"):
+            try:
+                each.mkdir(mode=0o755, parents=True, exist_ok=True)
+            except OSError as reason:
+                raise FunctionError(f"Cannot make {each}: {reason.strerror}") from reason
+
+    def check(self, name: str) -> None:
+        """
+        @raise FunctionError: The name is too long for sockets that have it.
+        """
+        longest = max(len(os.fsencode(f"{name}.{kind}")) for kind in SOCKETS)
+        if longest > SOCKET_NAME_LIMIT:
+            raise FunctionError(
+                f"The instance name {name} is too long for this hypervisor's sockets, "
+                f"by {longest - SOCKET_NAME_LIMIT} characters"
+            )
+
+    def clean(self, name: str) -> None:
+        """
+        Remove what is left of a guest that does not run, but for its log.
+        """
+        sockets = [self.socket(name, kind) for kind in SOCKETS]
+        for each in (self.pid(name), self.runtime(name), *sockets):
+            with suppress(FileNotFoundError):
+                each.unlink()
