@@ -3,13 +3,13 @@ Submitting a job and following it to its end: its log as it comes, a bar for wha
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 import click
 
-from gnttwist.cli.output import plain, print_json, size
+from gnttwist.cli.output import plain, print_json
 from gnttwist.cli.session import Session
 from gnttwist.client.luxi import LuxiClient
 from gnttwist.errors import OpExecError, from_wire
@@ -35,9 +35,9 @@ class View(Protocol):
         A line of its log.
         """
 
-    def progress(self, value: dict[str, Any] | None) -> None:
+    def progress(self, value: Mapping[str, Any] | None) -> None:
         """
-        How far what it does now is.
+        How far the things are that it is doing now: C{done}, C{total} and C{unit}, by what they are.
         """
 
 
@@ -52,7 +52,7 @@ class Lines:
         """
         click.echo(text)
 
-    def progress(self, value: dict[str, Any] | None) -> None:
+    def progress(self, value: Mapping[str, Any] | None) -> None:
         """
         The log has lines about it, too.
         """
@@ -68,7 +68,7 @@ class Quiet:
         Nothing.
         """
 
-    def progress(self, value: dict[str, Any] | None) -> None:
+    def progress(self, value: Mapping[str, Any] | None) -> None:
         """
         Nothing.
         """
@@ -154,10 +154,3 @@ def run(
     if as_json:
         print_json({"job": job, "results": results})
     return results
-
-
-def amount(value: float, unit: str) -> str:
-    """
-    A number with its unit, for people.
-    """
-    return size(value) if unit == "MiB" else f"{value:g}{unit and ' ' + unit}"
