@@ -115,9 +115,12 @@ class Body(Protocol):
                 if self._end.check(ResponseDone):
                     return None
                 raise Unreachable(describe(self._end.value))
-            # Cancelled, it is simply forgotten.
             self._waiting = Deferred()
-            await self._waiting
+            try:
+                await self._waiting
+            finally:
+                # Whoever leaves is not to be woken: what ends the answer then is its leaving.
+                self._waiting = None
         return self._parts.popleft()
 
     async def whole(self) -> bytes:

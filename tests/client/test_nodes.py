@@ -345,6 +345,17 @@ class CallTests(CallerCase):
         self.assertIn("offline", str(self.failureResultOf(call, NotAnswering).value))
         self.assertEqual(self.http.asked, [])
 
+    def test_left_alone(self) -> None:
+        """
+        A call that nobody holds any more ends quietly, as at the end of the daemon.
+        """
+        stream = self.stream()
+        calling = self.caller._call(NODE, Call("test_delay", [1], KEY), self.heard.append)
+        calling.send(None)
+        calling.close()
+        assert isinstance(stream.body.transport, StringTransport), "connected"
+        self.assertTrue(stream.body.transport.disconnected)
+
     def test_cancel(self) -> None:
         """
         Cancelling stops waiting, and asks the node nothing more.
