@@ -1,0 +1,63 @@
+"""
+Instance policies: what a group allows its instances to be. Pure.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from attrs import frozen
+
+DISKLESS = "diskless"
+
+
+@frozen
+class Specification:
+    """
+    What of an instance a policy is about.
+
+    @ivar memory: In MiB.
+    @ivar disks: Sizes in MiB.
+    """
+
+    memory: int
+    vcpus: int
+    spindle_use: int
+    disks: Sequence[int]
+    nics: int
+    template: str
+
+    def values(self) -> Iterator[tuple[str, str, int]]:
+        """
+        The policy's word, which one of several, and the value, for each limit that applies.
+        """
+        yield "memory-size", "", self.memory
+        yield "cpu-count", "", self.vcpus
+        yield "spindle-use", "", self.spindle_use
+        yield "nic-count", "", self.nics
+        if self.template != DISKLESS:
+            yield "disk-count", "", len(self.disks)
+        for index, size in enumerate(self.disks):
+            yield "disk-size", f"/{index}", size
+
+
+def violations(policy: Mapping[str, Any], wanted: Specification) -> list[str]:
+    """
+    What of an instance a policy does not allow.
+
+    A policy may have several ranges; it is enough to fit in one, and if it fits in none, the one with the fewest
+    violations is told.
+    """
+    allowed = policy.get("disk-templates")
+    wrong = []
+    if allowed is not None and wanted.template not in allowed:
+        wrong.append(f"disk template {wanted.template} is not allowed (allowed: {', '.join(allowed)})")
+    ranges = policy.get("minmax") or [{}]
+    return wrong + min(([*_outside(each, wanted)] for each in ranges), key=len)
+
+
+def _outside(limits: Mapping[str, Any], wanted: Specification) -> Iterator[str]:
+    least, most = limits.get("min", {}), limits.get("max", {})
+    for word, which, value in wanted.values():
+        low, high = least.get(word, value), most.get(word, value)
+        if not low <= value <= high:
+            yield f"{word}{which} value {value} is not in range [{low}, {high}]"

@@ -1,0 +1,151 @@
+"""
+Steps that several units take with an instance: look whether it runs, make its disks usable, stop it.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from gnttwist.config.parameters import fill_be, fill_hv
+from gnttwist.config.snapshot import Snapshot
+from gnttwist.errors import ECode, NodeError
+from gnttwist.jobs.context import JobContext
+from gnttwist.model.objects import Instance, Node
+from gnttwist.model.opcode import Opcode
+from gnttwist.units.encode import disk_dict, group_of, instance_dict
+from gnttwist.units.values import refuse
+
+RUNNING = 0
+"""
+The state of a guest at work; others have ended and are only not cleaned up yet.
+"""
+
+STOPPING = 60.0
+"""
+Seconds that stopping may take over the time that the guest is given: Ganeti's margin for slow nodes.
+"""
+
+
+def find(config: Snapshot, name: str, uuid: str | None) -> Instance:
+    """
+    The instance that an opcode means.
+
+    @raise OpPrereqError: There is none, or its name and UUID are of two.
+    """
+    found = config.instances.find(uuid or name)
+    if uuid is not None and name and config.instances.find(name).uuid != found.uuid:
+        raise refuse(f"instance_uuid: {uuid} is not the instance {name}")
+    return found
+
+
+def online(config: Snapshot, instance: Instance) -> Node:
+    """
+    An instance's primary node.
+
+    @raise OpPrereqError: It is marked offline.
+    """
+    node = config.nodes[instance.primary_node]
+    if node.offline:
+        raise refuse(f"Primary node {node.name} of instance {instance.name} is offline", ECode.STATE)
+    return node
+
+
+def reason_of(op: Opcode) -> list[list[Any]]:
+    """
+    The reason trail, as calls carry it.
+    """
+    return [list(each) for each in op.reason]
+
+
+async def runs(job: JobContext, config: Snapshot, instance: Instance) -> bool:
+    """
+    Whether an instance's guest is at work.
+
+    @raise NodeError: The node does not say.
+    """
+    node = config.nodes[instance.primary_node]
+    info = await job.call(
+        node, "instance_info", [instance.name, instance.hypervisor, fill_hv(config, instance)]
+    )
+    return bool(info) and info.get("state", RUNNING) == RUNNING
+
+
+async def free_memory(
+    job: JobContext, config: Snapshot, instance: Instance, beparams: Mapping[str, Any] | None = None
+) -> None:
+    """
+    Check that an instance's node has the memory to start it.
+
+    @raise OpPrereqError: It has not.
+    """
+    node = config.nodes[instance.primary_node]
+    needed = (fill_be(config, instance) | dict(beparams or {}))["maxmem"]
+    specification = [instance.hypervisor, config.cluster.hvparams.get(instance.hypervisor, {})]
+    _, _, [hypervisor] = await job.call(node, "node_info", [None, [specification]])
+    if hypervisor["memory_free"] < needed:
+        raise refuse(
+            f"Not enough memory on node {node.name} to start instance {instance.name}: "
+            f"needed {needed} MiB, free {hypervisor['memory_free']} MiB",
+            ECode.NORES,
+        )
+
+
+async def assemble(job: JobContext, config: Snapshot, instance: Instance) -> None:
+    """
+    Make an instance's disks usable on its primary node.
+    """
+    node = config.nodes[instance.primary_node]
+    disks = config.disks_of(instance)
+    owner = instance_dict(config, instance, disks)
+    for index, disk in enumerate(owner["disks_info"]):
+        await job.call(node, "blockdev_assemble", [disk, owner, True, index])
+
+
+async def deactivate(job: JobContext, config: Snapshot, instance: Instance) -> None:
+    """
+    Undo L{assemble}. A disk that stays in use is told, and hurts nobody.
+    """
+    node = config.nodes[instance.primary_node]
+    for index, disk in enumerate(config.disks_of(instance)):
+        try:
+            await job.call(node, "blockdev_shutdown", [disk_dict(config, disk, group_of(config, instance))])
+        except NodeError as reason:
+            job.log(f"Could not deactivate disk {index} on node {node.name}: {reason}")
+
+
+async def start(
+    job: JobContext,
+    op: Opcode,
+    config: Snapshot,
+    instance: Instance,
+    *,
+    paused: bool = False,
+    hvparams: Mapping[str, Any] | None = None,
+    beparams: Mapping[str, Any] | None = None,
+) -> None:
+    """
+    Start a guest whose disks are usable. If the opcode fails later, it is stopped again.
+    """
+    node = config.nodes[instance.primary_node]
+    disks = config.disks_of(instance)
+    members = instance_dict(config, instance, disks, hvparams=hvparams, beparams=beparams)
+    reason = reason_of(op)
+
+    async def undo(job: JobContext) -> None:
+        if await runs(job, config, instance):
+            await stop(job, config, instance, timeout=0, reason=reason)
+
+    job.on_failure(f"stop {instance.name}", undo)
+    await job.call(node, "instance_start", [members, paused, reason])
+
+
+async def stop(
+    job: JobContext, config: Snapshot, instance: Instance, *, timeout: int, reason: list[list[Any]]
+) -> None:
+    """
+    Stop a guest: ask it, and after C{timeout} seconds end it.
+
+    @raise NodeError: It may still run.
+    """
+    node = config.nodes[instance.primary_node]
+    members = instance_dict(config, instance, config.disks_of(instance))
+    await job.call(node, "instance_shutdown", [members, timeout, reason], limit=timeout + STOPPING)

@@ -1,0 +1,32 @@
+"""
+Which unit carries out which opcode.
+"""
+
+from typing import Any
+
+from gnttwist.model import opcode_cluster as cluster_opcodes
+from gnttwist.model import opcode_instance as instance_opcodes
+from gnttwist.units import cluster, delay, os_diagnose, power
+from gnttwist.units.create import create
+from gnttwist.units.remove import remove
+from gnttwist.units.unit import Unit
+from gnttwist.units.verify_config import verify_config
+from gnttwist.units.verify_group import verify_group
+
+_ALL: tuple[Unit[Any], ...] = (
+    Unit(cluster_opcodes.OpClusterPostInit, 1, cluster.post_init),
+    Unit(cluster_opcodes.OpClusterVerify, 1, cluster.verify),
+    Unit(cluster_opcodes.OpClusterVerifyConfig, 1, verify_config),
+    Unit(cluster_opcodes.OpClusterVerifyGroup, 1, verify_group),
+    Unit(cluster_opcodes.OpOsDiagnose, 1, os_diagnose.diagnose),
+    Unit(cluster_opcodes.OpTestDelay, 1, delay.delay),
+    Unit(instance_opcodes.OpInstanceCreate, 1, create),
+    Unit(instance_opcodes.OpInstanceRemove, 1, remove),
+    Unit(instance_opcodes.OpInstanceShutdown, 1, power.shutdown),
+    Unit(instance_opcodes.OpInstanceStartup, 1, power.startup),
+)
+
+UNITS: dict[str, Unit[Any]] = {each.parameters.op_id(): each for each in _ALL}
+"""
+By OP_ID. A new unit is added to the tuple above.
+"""

@@ -1,0 +1,216 @@
+"""
+A small cluster and nodes that remember, for tests of units.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import define, field
+
+from gnttwist.config.defaults import (
+    BACKEND_PARAMETERS,
+    HYPERVISOR_PARAMETERS,
+    INSTANCE_POLICY,
+    NIC_PARAMETERS,
+    NODE_PARAMETERS,
+)
+from gnttwist.config.snapshot import Snapshot
+from gnttwist.errors import FunctionFailed, NodeError
+from gnttwist.model.objects import Cluster, Node, NodeGroup
+
+SPACE = 10_000
+MEMORY = 4096
+"""
+MiB that each node has.
+"""
+
+OSES = [
+    ["noop", "/srv/ganeti/os/noop", True, "", [], [], [20], True],
+    [
+        "tiny",
+        "/srv/ganeti/os/tiny",
+        True,
+        "",
+        ["small", "large"],
+        [["colour", "of the wall"]],
+        [20, 15],
+        True,
+    ],
+    ["broken", "/srv/ganeti/os/broken", False, "create is missing", [], [], [], True],
+    ["tiny", "/usr/share/ganeti/os/tiny", True, "", [], [], [10], True],
+]
+
+
+def uuid(number: int) -> str:
+    """
+    A UUID that can be told from others at a glance.
+    """
+    return f"{number:08x}-0000-4000-8000-000000000000"
+
+
+def cluster_of(count: int, **members: Any) -> Snapshot:
+    """
+    A cluster of so many nodes, C{node1.example.com} ..., in one group.
+
+    @param members: Of the cluster, other than usual.
+    """
+    usual: dict[str, Any] = {
+        "uuid": uuid(0xC),
+        "cluster_name": "cluster.example.com",
+        "master_node": uuid(1),
+        "master_ip": "192.0.2.1",
+        "master_netdev": "lo",
+        "enabled_hypervisors": ["fake", "kvm"],
+        "enabled_disk_templates": ["file", "diskless", "sharedfile"],
+        "hvparams": {name: dict(each) for name, each in HYPERVISOR_PARAMETERS.items()},
+        "beparams": {"default": dict(BACKEND_PARAMETERS)},
+        "nicparams": {"default": dict(NIC_PARAMETERS)},
+        "ndparams": dict(NODE_PARAMETERS),
+        "ipolicy": {**INSTANCE_POLICY, "disk-templates": ["file", "diskless", "sharedfile"]},
+        "osparams": {"tiny": {"colour": "blue"}},
+    }
+    nodes = [
+        Node(
+            uuid=uuid(number),
+            name=f"node{number}.example.com",
+            primary_ip=f"192.0.2.{number}",
+            secondary_ip=f"192.0.2.{number}",
+            group=uuid(0xA),
+        )
+        for number in range(1, count + 1)
+    ]
+    return Snapshot(cluster=Cluster(**{**usual, **members}), serial=1).with_objects(
+        [NodeGroup(uuid=uuid(0xA), name="default"), *nodes]
+    )
+
+
+@define
+class NodeState:
+    """
+    What is on one node.
+
+    @ivar disks: Paths of disks and their sizes.
+    @ivar linked: Those that are usable.
+    @ivar guests: Those at work, and their memory.
+    @ivar installed: Instances whose OS was installed.
+    """
+
+    memory_free: int = MEMORY
+    disks: dict[str, int] = field(factory=dict)
+    linked: set[str] = field(factory=set)
+    guests: dict[str, int] = field(factory=dict)
+    installed: list[str] = field(factory=list)
+    oses: list[list[Any]] = field(factory=lambda: [list(each) for each in OSES])
+
+
+@define
+class World:
+    """
+    The nodes' side: what functions do and answer.
+
+    @ivar failing: Functions that fail, and with what; called with the node's name for the error.
+    """
+
+    nodes: dict[str, NodeState] = field(factory=dict)
+    failing: dict[str, Callable[[str], NodeError]] = field(factory=dict)
+
+    def node(self, number: int = 1) -> NodeState:
+        """
+        The node of this number.
+        """
+        return self.nodes.setdefault(f"node{number}.example.com", NodeState())
+
+    def __call__(self, node: str, function: str, arguments: list[Any]) -> Any:
+        """
+        Answer a call.
+        """
+        if function in self.failing:
+            raise self.failing[function](node)
+        state = self.nodes.setdefault(node, NodeState())
+        return getattr(self, f"_{function}")(state, *arguments)
+
+    def _node_info(self, state: NodeState, units: Any, specifications: Any) -> Any:
+        free = SPACE - sum(state.disks.values())
+        return [
+            "boot",
+            [
+                {"type": kind, "name": name, "storage_free": free, "storage_size": SPACE}
+                for kind, name, _ in units or ()
+            ],
+            [{"memory_free": state.memory_free - sum(state.guests.values())} for _ in specifications],
+        ]
+
+    def _os_diagnose(self, state: NodeState) -> Any:
+        return state.oses
+
+    def _os_validate(
+        self, state: NodeState, required: bool, name: str, checks: Any, parameters: Any, force: bool
+    ) -> bool:
+        base, plus, variant = name.partition("+")
+        variants = next(each[4] for each in state.oses if each[0] == base)
+        if bool(variants) != bool(plus) or (plus and variant not in variants):
+            raise FunctionFailed(f"OS {base} has variants {variants}, not {variant!r}")
+        return True
+
+    def _hypervisor_validate_params(self, state: NodeState, name: str, parameters: Any) -> None:
+        if parameters.get("kernel_path") == "/missing":
+            raise FunctionFailed("Kernel /missing is not there")
+
+    def _file_storage_dir_remove(self, state: NodeState, directory: str) -> None:
+        if any(each.startswith(f"{directory}/") for each in state.disks):
+            raise FunctionFailed(f"{directory} is not empty")
+
+    def _blockdev_create(
+        self, state: NodeState, disk: Any, size: int, owner: str, primary: bool, info: str, exclusive: bool
+    ) -> Any:
+        state.disks[disk["logical_id"][1]] = size
+        return disk["logical_id"]
+
+    def _blockdev_remove(self, state: NodeState, disk: Any) -> None:
+        state.disks.pop(disk["logical_id"][1], None)
+        state.linked.discard(disk["logical_id"][1])
+
+    def _blockdev_assemble(
+        self, state: NodeState, disk: Any, instance: Any, primary: bool, index: int
+    ) -> Any:
+        path = disk["logical_id"][1]
+        if path not in state.disks:
+            raise FunctionFailed(f"{path} is not there")
+        state.linked.add(path)
+        return [path, f"/var/run/ganeti/instance-disks/{instance['name']}:{index}", None]
+
+    def _blockdev_shutdown(self, state: NodeState, disk: Any) -> None:
+        state.linked.discard(disk["logical_id"][1])
+
+    def _blockdev_find(self, state: NodeState, disk: Any) -> Any:
+        path = disk["logical_id"][1]
+        return {"dev_path": path} if path in state.disks else None
+
+    def _instance_os_add(self, state: NodeState, instance: Any, reinstall: bool, debug: int) -> None:
+        for disk in instance["disks_info"]:
+            if disk["logical_id"][1] not in state.linked:
+                raise FunctionFailed("The disk is not usable")
+        state.installed.append(instance["name"])
+
+    def _instance_start(self, state: NodeState, instance: Any, paused: bool, reason: Any) -> None:
+        if instance["name"] in state.guests:
+            raise FunctionFailed("It runs already")
+        state.guests[instance["name"]] = instance["beparams"]["maxmem"]
+
+    def _instance_shutdown(self, state: NodeState, instance: Any, timeout: int, reason: Any) -> None:
+        if state.guests.pop(instance["name"], None) is None:
+            raise FunctionFailed("It does not run")
+
+    def _instance_info(self, state: NodeState, name: str, hypervisor: str, parameters: Any) -> Any:
+        return self._all_instances_info(state, [hypervisor], {}).get(name, {})
+
+    def _all_instances_info(self, state: NodeState, hypervisors: Any, parameters: Any) -> Any:
+        return {
+            name: {"memory": memory, "vcpus": 1, "state": 0, "time": 0}
+            for name, memory in state.guests.items()
+        }
+
+    def _test_delay(self, state: NodeState, duration: float) -> None:
+        """
+        Nobody waits.
+        """
