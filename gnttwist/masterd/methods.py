@@ -1,0 +1,223 @@
+"""
+What each LUXI method does: to the queue, to queries, to the configuration.
+
+One function a method; a method that this version does not carry out says so.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from attrs import define, field
+
+from twisted.internet.defer import Deferred
+
+from gnttwist.config.snapshot import Snapshot
+from gnttwist.errors import ECode, OperationError, OpPrereqError
+from gnttwist.masterd.cluster_info import cluster_info, config_value
+from gnttwist.masterd.job_changes import Change, check_fields
+from gnttwist.masterd.luxi import Answer
+from gnttwist.masterd.peer import Peer
+from gnttwist.query.run import query, query_fields, query_values
+from gnttwist.query.sources import Sources
+from gnttwist.wire import luxi
+from gnttwist.wire.luxi import job_id
+
+
+class Queue(Protocol):
+    """
+    What is asked of the queue.
+    """
+
+    @property
+    def drained(self) -> bool:
+        """
+        Whether it takes no jobs.
+        """
+
+    async def submit(
+        self, ops: Sequence[dict[str, Any]], *, uid: int | None, raw: bytes | None, drained_too: bool = False
+    ) -> int:
+        """
+        Accept a job.
+        """
+
+    async def submit_many(
+        self, jobs: Sequence[Sequence[dict[str, Any]]], *, uid: int | None
+    ) -> list[list[Any]]:
+        """
+        Accept jobs.
+        """
+
+    def answered(self, job: int) -> None:
+        """
+        The client of a submission has its answer.
+        """
+
+    async def cancel(self, job: int, *, kill: bool) -> tuple[bool, str]:
+        """
+        Ask a job to end.
+        """
+
+    async def archive(self, job: int) -> bool:
+        """
+        Put a finished job away.
+        """
+
+    async def archive_older(self, age: float, timeout: float) -> tuple[int, int]:
+        """
+        Put away jobs that ended long ago.
+        """
+
+    async def change_priority(self, job: int, priority: int) -> tuple[bool, str]:
+        """
+        Change a job's priority.
+        """
+
+    async def set_drained(self, drained: bool) -> None:
+        """
+        Take jobs, or not.
+        """
+
+
+WaitForChange = Callable[[int, Sequence[str], list[Any] | None, int | None, float], Awaitable[Change]]
+"""
+Answers a L{luxi.WaitForJobChange}: job, fields, previous values, log serial, timeout.
+"""
+
+Carry = Callable[[Any, Peer, bytes], Awaitable[Any]]
+
+
+@define(eq=False)
+class Methods:
+    """
+    The L{gnttwist.masterd.luxi.Callee} of a master.
+
+    @ivar _config: The newest configuration.
+    @ivar _sources: What queries read, as of now.
+    """
+
+    _queue: Queue
+    _wait: WaitForChange
+    _config: Callable[[], Snapshot]
+    _sources: Callable[[], Sources]
+    _table: Mapping[type[luxi.Call], Carry] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._table = {
+            luxi.SubmitJob: self._submit,
+            luxi.SubmitJobToDrainedQueue: self._submit_to_drained,
+            luxi.SubmitManyJobs: self._submit_many,
+            luxi.PickupJob: self._pickup,
+            luxi.WaitForJobChange: self._wait_for_change,
+            luxi.CancelJob: self._cancel,
+            luxi.ArchiveJob: self._archive,
+            luxi.AutoArchiveJobs: self._auto_archive,
+            luxi.ChangeJobPriority: self._change_priority,
+            luxi.SetDrainFlag: self._set_drained,
+            luxi.Query: self._query,
+            luxi.QueryFields: self._query_fields,
+            luxi.QueryJobs: self._query_jobs,
+            luxi.QueryInstances: self._classic("instance"),
+            luxi.QueryNodes: self._classic("node"),
+            luxi.QueryGroups: self._classic("group"),
+            luxi.QueryTags: self._tags,
+            luxi.QueryConfigValues: self._config_values,
+            luxi.QueryClusterInfo: self._cluster_info,
+        }
+
+    def answer(self, call: luxi.Call, peer: Peer, message: bytes) -> Deferred[Answer]:
+        """
+        See L{gnttwist.masterd.luxi.Callee.answer}.
+        """
+        return Deferred.fromCoroutine(self._answer(call, peer, message))
+
+    async def _answer(self, call: luxi.Call, peer: Peer, message: bytes) -> Answer:
+        carry = self._table.get(type(call))
+        if carry is None:
+            raise OperationError(f"{type(call).__name__} is not supported by this version of gnttwist")
+        result = await carry(call, peer, message)
+        return result if isinstance(result, Answer) else Answer(result)
+
+    # Jobs
+
+    async def _submit(self, call: luxi.SubmitJob, peer: Peer, message: bytes) -> Answer:
+        job = await self._queue.submit(call.ops, uid=peer.uid, raw=message)
+        return Answer(job, lambda: self._queue.answered(job))
+
+    async def _submit_to_drained(self, call: luxi.SubmitJobToDrainedQueue, peer: Peer, message: bytes) -> int:
+        return await self._queue.submit(call.ops, uid=peer.uid, raw=None, drained_too=True)
+
+    async def _submit_many(self, call: luxi.SubmitManyJobs, peer: Peer, message: bytes) -> list[list[Any]]:
+        return await self._queue.submit_many(call.jobs, uid=peer.uid)
+
+    async def _pickup(self, call: luxi.PickupJob, peer: Peer, message: bytes) -> None:
+        raise OperationError("Luxi call 'PickupJob' is for internal use only")
+
+    async def _wait_for_change(self, call: luxi.WaitForJobChange, peer: Peer, message: bytes) -> list[Any]:
+        check_fields(call.fields)
+        timeout = min(max(call.timeout, 0.0), luxi.WAIT_LIMIT)
+        values, lines = await self._wait(
+            job_id(call.job_id), call.fields, call.previous, call.log_serial, timeout
+        )
+        return [values, lines]
+
+    async def _cancel(self, call: luxi.CancelJob, peer: Peer, message: bytes) -> list[Any]:
+        return list(await self._queue.cancel(job_id(call.job_id), kill=call.kill))
+
+    async def _archive(self, call: luxi.ArchiveJob, peer: Peer, message: bytes) -> bool:
+        return await self._queue.archive(job_id(call.job_id))
+
+    async def _auto_archive(self, call: luxi.AutoArchiveJobs, peer: Peer, message: bytes) -> list[int]:
+        return list(await self._queue.archive_older(call.age, call.timeout))
+
+    async def _change_priority(self, call: luxi.ChangeJobPriority, peer: Peer, message: bytes) -> list[Any]:
+        return list(await self._queue.change_priority(job_id(call.job_id), call.priority))
+
+    async def _set_drained(self, call: luxi.SetDrainFlag, peer: Peer, message: bytes) -> bool:
+        await self._queue.set_drained(call.drained)
+        return True
+
+    # Queries
+
+    async def _query(self, call: luxi.Query, peer: Peer, message: bytes) -> dict[str, Any]:
+        return await query(call.what, call.fields, call.filter, self._sources())
+
+    async def _query_fields(self, call: luxi.QueryFields, peer: Peer, message: bytes) -> dict[str, Any]:
+        return query_fields(call.what, call.fields)
+
+    async def _query_jobs(self, call: luxi.QueryJobs, peer: Peer, message: bytes) -> list[list[Any]]:
+        ids = [job_id(each) for each in call.ids or ()]
+        return await query_values("job", ids, call.fields, self._sources())
+
+    def _classic(self, kind: str) -> Carry:
+        async def carry(
+            call: luxi.QueryInstances | luxi.QueryNodes | luxi.QueryGroups, peer: Peer, message: bytes
+        ) -> list[list[Any]]:
+            if call.locking:
+                raise OpPrereqError("Sync queries are not allowed", ECode.INVAL)
+            return await query_values(kind, call.names or (), call.fields, self._sources())
+
+        return carry
+
+    async def _tags(self, call: luxi.QueryTags, peer: Peer, message: bytes) -> list[str]:
+        config = self._config()
+        match call.kind:
+            case "cluster":
+                return sorted(config.cluster.tags)
+            case "node":
+                return sorted(config.nodes.find(call.name).tags)
+            case "nodegroup":
+                return sorted(config.groups.find(call.name).tags)
+            case "instance":
+                return sorted(config.instances.find(call.name).tags)
+            case "network":
+                return sorted(config.networks.find(call.name).tags)
+            case _:
+                raise OpPrereqError(f"Unknown tag kind '{call.kind}'", ECode.INVAL)
+
+    async def _config_values(self, call: luxi.QueryConfigValues, peer: Peer, message: bytes) -> list[Any]:
+        config = self._config()
+        return [config_value(config, self._queue.drained, name) for name in call.fields]
+
+    async def _cluster_info(self, call: luxi.QueryClusterInfo, peer: Peer, message: bytes) -> dict[str, Any]:
+        return cluster_info(self._config())

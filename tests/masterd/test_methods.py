@@ -1,0 +1,237 @@
+"""
+Tests for L{gnttwist.masterd.methods}.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from attrs import define, field
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.trial.unittest import SynchronousTestCase
+
+from gnttwist.errors import OperationError, OpPrereqError
+from gnttwist.masterd.luxi import Answer
+from gnttwist.masterd.methods import Methods
+from gnttwist.masterd.peer import Peer
+from gnttwist.model.job import Job, QueuedOp
+from gnttwist.query.sources import LiveCall, Sources
+from gnttwist.wire import luxi
+from tests.query.sources import View, recorded_config
+
+PEER = Peer(pid=1, uid=1000, gid=1000)
+
+
+@define
+class FakeQueue:
+    """
+    Keeps what it is asked for.
+    """
+
+    drained: bool = False
+    asked: list[Any] = field(factory=list)
+
+    async def submit(
+        self, ops: Sequence[dict[str, Any]], *, uid: int | None, raw: bytes | None, drained_too: bool = False
+    ) -> int:
+        self.asked.append((ops, uid, raw, drained_too))
+        return 17
+
+    async def submit_many(
+        self, jobs: Sequence[Sequence[dict[str, Any]]], *, uid: int | None
+    ) -> list[list[Any]]:
+        self.asked.append((jobs, uid))
+        return [[True, n] for n, _ in enumerate(jobs, 1)]
+
+    def answered(self, job: int) -> None:
+        self.asked.append(("answered", job))
+
+    async def cancel(self, job: int, *, kill: bool) -> tuple[bool, str]:
+        self.asked.append((job, kill))
+        return True, "done"
+
+    async def archive(self, job: int) -> bool:
+        return job == 1
+
+    async def archive_older(self, age: float, timeout: float) -> tuple[int, int]:
+        return 2, 3
+
+    async def change_priority(self, job: int, priority: int) -> tuple[bool, str]:
+        self.asked.append((job, priority))
+        return True, "changed"
+
+    async def set_drained(self, drained: bool) -> None:
+        self.drained = drained
+
+
+class FakeJobs:
+    """
+    Only job 1 is there.
+    """
+
+    job_1 = Job(
+        id=1,
+        ops=[QueuedOp(input={"OP_ID": "OP_CLUSTER_POST_INIT"}, status="success", result=True)],
+        seed="",
+        received_timestamp=(1795222510, 666258),
+    )
+
+    def jobs(self) -> list[View]:
+        """
+        All jobs.
+        """
+        return [View(self.job_1)]
+
+    def job(self, id: int) -> View | None:
+        """
+        One job.
+        """
+        return View(self.job_1) if id == 1 else None
+
+
+async def nobody(calls: Sequence[LiveCall]) -> Sequence[Any]:
+    """
+    Nodes that are not asked.
+    """
+    raise AssertionError("no node is asked")
+
+
+class MethodsTests(SynchronousTestCase):
+    """
+    Tests for L{Methods}.
+    """
+
+    def setUp(self) -> None:
+        self.config = recorded_config()
+        self.queue = FakeQueue()
+        self.waits: list[Any] = []
+        sources = Sources(self.config, nobody, FakeJobs(), lambda: (), lambda: succeed(None))
+        self.methods = Methods(self.queue, self.wait, lambda: self.config, lambda: sources)
+
+    async def wait(
+        self, job: int, fields: Sequence[str], previous: list[Any] | None, serial: int | None, timeout: float
+    ) -> tuple[list[Any], list[Any]]:
+        """
+        Answer at once.
+        """
+        self.waits.append((job, fields, previous, serial, timeout))
+        return ["running"], []
+
+    def answering(self, call: luxi.Call) -> Deferred[Answer]:
+        """
+        What a call leads to.
+        """
+        return self.methods.answer(call, PEER, b"the request")
+
+    def result(self, call: luxi.Call) -> Any:
+        """
+        The result of a call that succeeds.
+        """
+        return self.successResultOf(self.answering(call)).result
+
+    def refusal(self, call: luxi.Call, kind: type[OperationError] = OperationError) -> str:
+        """
+        The error of a call that fails.
+        """
+        return str(self.failureResultOf(self.answering(call), kind).value)
+
+    def test_submit(self) -> None:
+        """
+        A job is submitted in its client's name, with the request's bytes; the queue learns when the answer has left.
+        """
+        answer = self.successResultOf(self.answering(luxi.SubmitJob([{"OP_ID": "X"}])))
+        self.assertEqual(answer.result, 17)
+        self.assertEqual(self.queue.asked, [([{"OP_ID": "X"}], 1000, b"the request", False)])
+        left: Callable[[], None] | None = answer.left
+        assert left is not None
+        left()
+        self.assertEqual(self.queue.asked[1:], [("answered", 17)])
+
+    def test_submit_many(self) -> None:
+        """
+        Each of many jobs has an answer of its own.
+        """
+        self.assertEqual(self.result(luxi.SubmitManyJobs([[], []])), [[True, 1], [True, 2]])
+
+    def test_wait_is_bounded(self) -> None:
+        """
+        No client is kept waiting for longer than its own patience.
+        """
+        self.assertEqual(
+            self.result(luxi.WaitForJobChange("7", ["status"], ["queued"], 3, 1e9)), [["running"], []]
+        )
+        self.assertEqual(self.waits, [(7, ["status"], ["queued"], 3, luxi.WAIT_LIMIT)])
+
+    def test_wait_for_unknown_field(self) -> None:
+        """
+        Waiting for a field that there is not is refused.
+        """
+        self.assertIn(
+            "nosuch", self.refusal(luxi.WaitForJobChange(7, ["nosuch"], None, None, 1), OpPrereqError)
+        )
+
+    def test_queue(self) -> None:
+        """
+        What concerns the queue reaches it, and its answers the client.
+        """
+        self.assertEqual(self.result(luxi.CancelJob("7", True)), [True, "done"])
+        self.assertEqual(self.result(luxi.ChangeJobPriority(7, -10)), [True, "changed"])
+        self.assertEqual(self.queue.asked, [(7, True), (7, -10)])
+        self.assertEqual(self.result(luxi.AutoArchiveJobs(-1, 10)), [2, 3])
+        self.assertIs(self.result(luxi.ArchiveJob(1)), True)
+
+    def test_drain(self) -> None:
+        """
+        Draining the queue shows in the configuration's values.
+        """
+        self.assertIs(self.result(luxi.SetDrainFlag(True)), True)
+        self.assertEqual(self.result(luxi.QueryConfigValues(["drain_flag", "nosuch"])), [True, None])
+
+    def test_query_jobs(self) -> None:
+        """
+        A missing job has a row with its id, as recorded.
+        """
+        self.assertEqual(
+            self.result(luxi.QueryJobs([1, "99999"], ["id", "status", "summary", "opresult", "received_ts"])),
+            [[1, "success", ["CLUSTER_POST_INIT"], [True], [1795222510, 666258]], [99999, *[None] * 4]],
+        )
+
+    def test_query(self) -> None:
+        """
+        Queries are answered with definitions and cells; an unknown name is the recorded error.
+        """
+        answer = self.result(luxi.Query("node", ["name"], None))
+        self.assertEqual(answer["data"], [[[0, "node1.example.com"]]])
+        self.assertEqual(
+            self.refusal(luxi.Query("node", ["name"], ["=", "name", "nope"]), OpPrereqError),
+            "Node name nope not found",
+        )
+        self.assertEqual(self.result(luxi.QueryFields("job", ["id"]))["fields"][0]["title"], "ID")
+
+    def test_classic(self) -> None:
+        """
+        The older queries give plain values, and never lock.
+        """
+        self.assertEqual(
+            self.result(luxi.QueryGroups([], ["name", "alloc_policy"], False)),
+            [["default", "preferred"], ["group2", "preferred"]],
+        )
+        self.assertEqual(
+            self.refusal(luxi.QueryGroups([], ["name"], True), OpPrereqError),
+            "Sync queries are not allowed",
+        )
+
+    def test_tags(self) -> None:
+        """
+        Tags are as recorded, for the cluster and for objects.
+        """
+        self.assertEqual(self.result(luxi.QueryTags("cluster", "")), ["red"])
+        self.assertEqual(self.result(luxi.QueryTags("instance", "inst1.example.com")), ["blue"])
+        self.assertIn("nosuch", self.refusal(luxi.QueryTags("instance", "nosuch"), OpPrereqError))
+
+    def test_unsupported(self) -> None:
+        """
+        Every method either does something or says in one clear error that it is not supported.
+        """
+        self.assertIn("internal use", self.refusal(luxi.PickupJob(1)))
+        self.assertIn("SetWatcherPause", self.refusal(luxi.SetWatcherPause(None)))
