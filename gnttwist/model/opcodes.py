@@ -97,7 +97,8 @@ def to_input(op: Opcode) -> tuple[dict[str, Any], dict[str, Parameters]]:
     """
     An opcode as it is stored, every parameter written; and the values of its secret parameters apart.
     """
-    members: dict[str, Any] = msgspec.to_builtins(op)
+    # Through JSON, so that tuples are lists here as they will be when it is read back.
+    members: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(op))
     secrets = {}
     for name in sorted(op.secret_fields):
         if members[name]:

@@ -17,6 +17,7 @@ from gnttwist.jobs.calls import Feedback
 from gnttwist.jobs.context import JobContext, LockMode
 from gnttwist.jobs.locks import LockTable
 from gnttwist.model.objects import Node
+from gnttwist.wire.calls import FUNCTIONS
 
 T = TypeVar("T")
 Answer = Callable[[str, str, list[Any]], Any]
@@ -144,6 +145,9 @@ class MemoryJobContext:
         """
         Ask the answering function; arguments and answer go through JSON as on the wire.
         """
+        assert len(arguments) == len(FUNCTIONS[function].arguments), (
+            f"{function}{FUNCTIONS[function].arguments}"
+        )
         sent = msgspec.json.decode(msgspec.json.encode(list(arguments)))
         self._step("call", node.name, function, sent)
         return msgspec.json.decode(msgspec.json.encode(self._answer(node.name, function, sent)))

@@ -134,7 +134,8 @@ class ParseTests(SynchronousTestCase):
         except (OpPrereqError, OpCodeUnknown):
             return
         stored, secrets = to_input(op)
-        self.assertEqual(from_input(json.loads(json.dumps(stored)), secrets), op)
+        self.assertEqual(json.loads(json.dumps(stored)), stored)
+        self.assertEqual(from_input(stored, secrets), op)
 
 
 class InputTests(SynchronousTestCase):

@@ -40,6 +40,19 @@ OSES = [
     ["tiny", "/usr/share/ganeti/os/tiny", True, "", [], [], [10], True],
 ]
 
+HEALTHY: dict[str, Any] = {
+    "version": [3_000_000, "3.0.2"],
+    "time": [1_700_000_000, 0],
+    "filelist": {"/var/lib/ganeti/server.pem": "aa", "/var/lib/ganeti/hmac.key": "bb"},
+    "nodesetup": [],
+    "hypervisor": {"fake": None, "kvm": None},
+    "hvparms": [],
+    "instancelist": [],
+}
+"""
+What a node in order answers to C{node_verify}.
+"""
+
 
 def uuid(number: int) -> str:
     """
@@ -93,6 +106,7 @@ class NodeState:
     @ivar linked: Those that are usable.
     @ivar guests: Those at work, and their memory.
     @ivar installed: Instances whose OS was installed.
+    @ivar verify: What it answers to C{node_verify}, other than usual.
     """
 
     memory_free: int = MEMORY
@@ -100,6 +114,7 @@ class NodeState:
     linked: set[str] = field(factory=set)
     guests: dict[str, int] = field(factory=dict)
     installed: list[str] = field(factory=list)
+    verify: dict[str, Any] = field(factory=dict)
     oses: list[list[Any]] = field(factory=lambda: [list(each) for each in OSES])
 
 
@@ -208,6 +223,13 @@ class World:
         return {
             name: {"memory": memory, "vcpus": 1, "state": 0, "time": 0}
             for name, memory in state.guests.items()
+        }
+
+    def _node_verify(self, state: NodeState, asked: Any, cluster: str, parameters: Any) -> Any:
+        return {
+            key: value
+            for key, value in {**HEALTHY, "oslist": state.oses, **state.verify}.items()
+            if key in asked
         }
 
     def _test_delay(self, state: NodeState, duration: float) -> None:
