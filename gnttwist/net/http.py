@@ -7,6 +7,7 @@ from typing import Any
 
 from attrs import frozen
 
+from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
@@ -28,6 +29,11 @@ callers keep theirs.
 LINGER = 2.0
 """
 Seconds that a refused connection stays open, so that the refusal is read before the connection breaks.
+"""
+
+CLOSE_TIME = 3.0
+"""
+Seconds that answers have to be sent when the server stops.
 """
 
 CONNECTIONS_LIMIT = 512
@@ -116,10 +122,18 @@ class LimitedChannel(HTTPChannel):
         self._deadline = None
         self.refuse(Refusal(408, f"the request did not arrive within {REQUEST_TIME:g} seconds"))
 
+    def end_soon(self) -> None:
+        """
+        Close the connection, after the answer that is being made if there is one.
+        """
+        self.persistent = 0
+        if not self._handlingRequest:
+            self.loseConnection()
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._stop(self._deadline)
         self._stop(self._closing)
-        self.site.connections.discard(self)
+        self.site.forget(self)
         super().connectionLost(reason)
 
     def _stop(self, timer: IDelayedCall | None) -> None:
@@ -161,6 +175,7 @@ class LimitedSite(Site):
         self._body_limit = body_limit
         self._connections_limit = connections_limit
         self.connections: set[LimitedChannel] = set()
+        self._closed: Deferred[None] | None = None
 
     def buildProtocol(self, addr: Any) -> Any:
         if len(self.connections) >= self._connections_limit:
@@ -168,6 +183,28 @@ class LimitedSite(Site):
         channel = super().buildProtocol(addr)
         self.connections.add(channel)
         return channel
+
+    def forget(self, channel: LimitedChannel) -> None:
+        """
+        A connection has ended.
+        """
+        self.connections.discard(channel)
+        if self._closed is not None and not self.connections and not self._closed.called:
+            self._closed.callback(None)
+
+    async def close(self) -> None:
+        """
+        Close all connections, when their answers have been sent or after L{CLOSE_TIME}.
+        """
+        self._closed = Deferred()
+        for each in list(self.connections):
+            each.end_soon()
+        if self.connections:
+            try:
+                await self._closed.addTimeout(CLOSE_TIME, self.reactor)
+            except TimeoutError:
+                for each in list(self.connections):
+                    each.forceAbortClient()
 
     def admit(self, transport: Any, length: int | None) -> str | Refusal:
         """

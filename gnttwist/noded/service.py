@@ -145,6 +145,7 @@ class NodeDaemon(Service):
     _processes: LaunchedProcesses = field(init=False)
     _registry: Registry | None = field(default=None, init=False)
     _calls: Calls | None = field(default=None, init=False)
+    _site: LimitedSite | None = field(default=None, init=False)
     _starting: Deferred[None] | None = field(default=None, init=False)
     _leaving: bool = field(default=False, init=False)
 
@@ -186,7 +187,7 @@ class NodeDaemon(Service):
     def _listen(self, calls: Calls) -> None:
         config = self._config
         candidates = Candidates(config.paths.ssconf("master_candidates_certs"), config.cluster.digest)
-        site = LimitedSite(
+        site = self._site = LimitedSite(
             self._reactor, NodeResource(self._reactor, calls), candidates.authorise, BODY_LIMIT
         )
         security = for_server(config.cluster, candidates.digests)
@@ -222,6 +223,8 @@ class NodeDaemon(Service):
         if self._calls is not None and not self._leaving:
             # Those who wait for the calls' ends are still connected, and told of them.
             await self._calls.stop()
+        if self._site is not None:
+            await self._site.close()
         self._processes.disconnect()
         if self._registry is not None:
             await self._registry.close()

@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
-from gnttwist.net.http import LINGER, REQUEST_TIME, LimitedSite, Refusal
+from gnttwist.net.http import CLOSE_TIME, LINGER, REQUEST_TIME, LimitedSite, Refusal
 from gnttwist.noded.outlet import STALL
 from gnttwist.noded.processes import Exit
 from gnttwist.noded.resource import NodeResource
@@ -484,3 +485,21 @@ class LimitTests(ResourceCase):
         self.assertIsNone(others[3].channel)
         self.client.channel.connectionLost()
         self.assertIsNotNone(Connection(self.site).channel)
+
+    def test_close(self) -> None:
+        """
+        A site that closes ends idle connections at once, others after their answers, and slow ones by force.
+        """
+        idle, busy, stuck = self.client, Connection(self.site), Connection(self.site)
+        for each in (busy, stuck):
+            each.send("/version", b"[]")
+        closed = Deferred.fromCoroutine(self.site.close())
+        self.processes.running[0].finish(True, 3)
+        self.assertEqual([each.transport.disconnecting for each in (idle, busy, stuck)], [True, True, False])
+        self.assertEqual(busy.received()[2], b"[true,3]")
+        for each in (idle, busy):
+            each.channel.connectionLost()
+        self.assertNoResult(closed)
+        self.clock.advance(CLOSE_TIME)
+        self.successResultOf(closed)
+        self.assertTrue(stuck.transport.aborted)
