@@ -1,5 +1,5 @@
 """
-A terminal on a guest's serial console.
+The user's terminal on a guest's serial console.
 """
 
 import os
@@ -9,12 +9,13 @@ import sys
 import termios
 import tty
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
+from gnttwist.client.console import connect, serial_socket
 from gnttwist.paths import Paths
 
 ESCAPE = b"\x1d"
@@ -23,49 +24,22 @@ Ctrl-], as Ganeti's console has it.
 """
 
 
-def serial_socket(paths: Paths, instance: str, node: str, hypervisor: str, console: Any) -> Path:
+def find(paths: Paths, instance: str, node: str, hypervisor: str, console: Any) -> Path:
     """
-    The Unix socket of an instance's serial port, on this machine.
+    The socket of an instance's serial console, on this machine.
 
-    @raise click.ClickException: It has none, or is on another machine.
+    @param console: What the node says about the console.
+    @raise click.ClickException: There is none, or it is on another machine.
     """
     if hypervisor != "kvm":
-        said = (console or {}).get("message") or f"the hypervisor {hypervisor} has no serial console"
-        raise click.ClickException(said)
+        said = console.get("message") if isinstance(console, dict) else None
+        raise click.ClickException(said or f"guests of the hypervisor {hypervisor} have no serial console")
+    # The nodes of a sandbox are beside each other.
     there = paths if node == paths.hostname else Paths(paths.root.with_name(node), node)
-    place = there.run / "kvm-hypervisor/ctrl" / f"{instance}.serial"
+    place = serial_socket(there, instance)
     if not place.exists():
         raise click.ClickException(f"{instance} runs on {node}: run this command there")
     return place
-
-
-def connect(place: Path) -> socket.socket:
-    """
-    Connect to a socket whose path may be longer than the system allows in one piece.
-    """
-    directory = os.open(place.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    connection = socket.socket(socket.AF_UNIX)
-    try:
-        connection.connect(f"/proc/self/fd/{directory}/{place.name}")
-    except OSError:
-        connection.close()
-        raise
-    finally:
-        os.close(directory)
-    return connection
-
-
-@contextmanager
-def _raw(descriptor: int) -> Iterator[None]:
-    if not os.isatty(descriptor):
-        yield
-        return
-    before = termios.tcgetattr(descriptor)
-    tty.setraw(descriptor)
-    try:
-        yield
-    finally:
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
 
 
 def relay(place: Path) -> int:
@@ -73,12 +47,25 @@ def relay(place: Path) -> int:
     Pass bytes between the terminal and the guest until either ends.
     """
     keyboard, screen = sys.stdin.fileno(), sys.stdout.fileno()
-    with connect(place) as guest:
-        if os.isatty(keyboard):
-            click.echo("Connected; Ctrl-] ends it.", err=True)
-        with _raw(keyboard), suppress(KeyboardInterrupt):
-            _pass(guest, keyboard, screen)
+    with connect(place) as guest, _raw(keyboard) as is_terminal:
+        if is_terminal:
+            # Raw mode: the terminal does not add carriage returns.
+            click.echo("connected; Ctrl-] ends this\r", err=True)
+        _pass(guest, keyboard, screen)
     return 0
+
+
+@contextmanager
+def _raw(descriptor: int) -> Iterator[bool]:
+    if not os.isatty(descriptor):
+        yield False
+        return
+    before = termios.tcgetattr(descriptor)
+    tty.setraw(descriptor)
+    try:
+        yield True
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
 
 
 def _pass(guest: socket.socket, keyboard: int, screen: int) -> None:
@@ -92,10 +79,10 @@ def _pass(guest: socket.socket, keyboard: int, screen: int) -> None:
             os.write(screen, data)
         if keyboard in ready:
             typed = os.read(keyboard, 4096)
-            if ESCAPE in typed:
+            before, escape, _ = typed.partition(ESCAPE)
+            guest.sendall(before)
+            if escape:
                 return
             if not typed:
-                # A file or nothing at all: go on showing what the guest says.
+                # A file or a pipe has ended: go on showing what the guest says.
                 sources.remove(keyboard)
-            else:
-                guest.sendall(typed)

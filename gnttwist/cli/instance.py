@@ -248,7 +248,7 @@ def console(session: Session, name: str, show: bool) -> int:
         return 0
     if not running:
         raise click.ClickException(f"{full} is not running")
-    return terminal.relay(terminal.serial_socket(session.paths, full, node, hypervisor, found))
+    return terminal.relay(terminal.find(session.paths, full, node, hypervisor, found))
 
 
 def _each(session: Session, ops: list[dict[str, Any]], submit_only: bool, as_json: bool) -> None:

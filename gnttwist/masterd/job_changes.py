@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from gnttwist.errors import ECode, OpPrereqError
-from gnttwist.model.job import FINAL, Job, LogEntry
+from gnttwist.model.job import Job, LogEntry
 from gnttwist.query.fields.definition import Missing
 from gnttwist.query.fields.job import JOB, JobRow
 
@@ -101,24 +101,12 @@ def change_of(view: View, fields: Sequence[str], serial: int | None) -> Change:
     """
     A job's values and the lines after C{serial}, as clients get them.
     """
-    values = [_value(view, each) for each in fields]
+    # As they cross the wire, where tuples are lists, for they are compared with what a client sends back.
+    values = msgspec.json.decode(msgspec.json.encode([_value(view, each) for each in fields]))
     return values, [each.to_wire() for each in view.log_after(serial or 0)]
-
-
-def is_news(view: View, change: Change, previous: list[Any] | None) -> bool:
-    """
-    Whether a client that has last seen C{previous} should be answered now.
-    """
-    values, lines = change
-    return bool(lines) or view.job.status in FINAL or not _same(values, previous)
 
 
 def _value(view: View, field: str) -> Any:
     own = OWN_FIELDS.get(field)
     found = own(view) if own else JOB.fields[field].get(JobRow(view.job.id, view))
     return None if isinstance(found, Missing) else found
-
-
-def _same(values: list[Any], previous: list[Any] | None) -> bool:
-    # Compared as they cross the wire, where tuples are lists.
-    return previous is not None and msgspec.json.encode(values) == msgspec.json.encode(previous)
