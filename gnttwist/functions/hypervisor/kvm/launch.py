@@ -15,13 +15,7 @@ from attrs import frozen
 
 from gnttwist.functions.hypervisor.kvm import sockets
 from gnttwist.functions.hypervisor.kvm.monitor import Monitor, MonitorError
-from gnttwist.functions.registry import FunctionError
-
-GUEST_MARK = "GNTTWIST_GUEST"
-"""
-The environment variable by which the launcher knows what belongs to a guest, and leaves it alone; see
-C{gnttwist.launcher.tree}.
-"""
+from gnttwist.functions.registry import GUEST_MARK, FunctionError
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 

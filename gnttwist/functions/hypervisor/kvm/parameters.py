@@ -109,11 +109,12 @@ need no mention.
 """
 
 EXTRA_OPTIONS = frozenset(
-    {"-cpu", "-device", "-global", "-machine", "-no-hpet", "-overcommit", "-rtc", "-vga", "-watchdog-action"}
+    {"-cpu", "-device", "-global", "-no-hpet", "-overcommit", "-rtc", "-vga", "-watchdog-action"}
 )
+REACHING_OUT = ("chardev", "dev=", "fd=", "file", "path", "vfio")
 """
-What C{kvm_extra} may hold. Whoever can call a function must not reach beyond the guest, and most of QEMU's options
-open files or sockets.
+What C{kvm_extra} may hold, and parts of words that it may not hold even so. Whoever can call a function must not
+reach beyond the guest, and most of QEMU's options open files or sockets.
 """
 
 IMAGE_TREES = ("/boot", "/srv/ganeti", "/usr/lib", "/usr/share")
@@ -153,6 +154,9 @@ def parameters(hvparams: Mapping[str, Any]) -> Parameters:
         # A comma would begin a further suboption of the same option.
         if "," in getattr(found, name):
             raise FunctionError(f"Hypervisor parameter {name} holds a comma")
+    if found.disk_aio == "native" and found.disk_cache != "none":
+        # QEMU refuses it otherwise, in words about its own options.
+        raise FunctionError("Hypervisor parameter disk_aio=native needs disk_cache=none")
     if found.initrd_path and not found.kernel_path:
         raise FunctionError("Hypervisor parameter initrd_path needs a kernel_path")
     for name in ("kernel_path", "initrd_path"):
@@ -175,6 +179,8 @@ def extra(found: Parameters) -> list[str]:
             raise FunctionError(
                 f"Hypervisor parameter kvm_extra must not hold {each}; allowed are {', '.join(sorted(EXTRA_OPTIONS))}"
             )
+        if any(part in each for part in REACHING_OUT):
+            raise FunctionError(f"Hypervisor parameter kvm_extra must not reach beyond the guest: {each}")
     if words and not words[0].startswith("-"):
         raise FunctionError("Hypervisor parameter kvm_extra does not begin with an option")
     return words
