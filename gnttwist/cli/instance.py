@@ -2,6 +2,7 @@
 C{gnt instance}.
 """
 
+import sys
 from typing import Any
 
 import click
@@ -217,6 +218,10 @@ def remove(
     Stop instances and destroy them with their disks.
     """
     if not force:
+        if not sys.stdin.isatty():
+            raise click.UsageError(
+                "there is no terminal to ask on: say -f to destroy them without being asked"
+            )
         click.confirm(f"Destroy {', '.join(names)} with all disks?", abort=True, err=True)
     ops = [
         opcode(

@@ -4,6 +4,7 @@ Running C{gnt} in this process against a server that plays a script.
 
 import io
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
@@ -62,6 +63,8 @@ class CommandTestCase(SynchronousTestCase):
         Run a command.
         """
         out, err = io.StringIO(), io.StringIO()
+        # Whatever the tests run under, commands find no terminal and no input.
+        self.patch(sys, "stdin", io.StringIO())
         with redirect_stdout(out), redirect_stderr(err):
             code = run(["--root", str(self.root), *arguments])
         return Output(code, out.getvalue(), err.getvalue())
