@@ -1,7 +1,8 @@
 """
 A job context in memory, for tests of units: nothing is journaled, nothing waits, and answers come from a function.
 
-It can stop the unit at any step, as a cancel request does, and then runs what the unit registered to undo.
+It can stop the unit at any step, as a cancel request does: before the step, or in the middle of it, when a call has
+done its work and the answer is not waited for. Then it runs what the unit registered to undo.
 """
 
 import random
@@ -46,11 +47,18 @@ class MemoryJobContext:
     op_index = 0
 
     def __init__(
-        self, config: Snapshot, answer: Answer, *, now: float = 1_700_000_000.25, stop_at: int = FOREVER
+        self,
+        config: Snapshot,
+        answer: Answer,
+        *,
+        now: float = 1_700_000_000.25,
+        stop_at: int = FOREVER,
+        midway: bool = False,
     ):
         """
         @param now: The wall clock; sleeping moves it.
-        @param stop_at: The number of the step, from 0, before which the job is cancelled.
+        @param stop_at: The number of the step, from 0, at which the job is cancelled.
+        @param midway: Whether that step is a call that still has its effect, if it is a call.
         """
         self.config_now = config
         self.clock = now
@@ -60,6 +68,7 @@ class MemoryJobContext:
         self.locks = LockTable()
         self._answer = answer
         self._stop_at = stop_at
+        self._midway = midway
         self._undo: list[tuple[str, Callable[[JobContext], Awaitable[None]]]] = []
         self._undoing = False
 
@@ -85,8 +94,10 @@ class MemoryJobContext:
         """
         return [(step[1], step[3]) for step in self.steps if step[0] == "call" and step[2] == function]
 
-    def _step(self, *what: Any) -> None:
+    def _step(self, *what: Any, midway: Callable[[], object] = lambda: None) -> None:
         if not self._undoing and len(self.steps) >= self._stop_at:
+            if self._midway:
+                midway()
             raise JobCanceled("Job canceled by request")
         assert len(self.steps) < 2 * FOREVER, "endless"
         self.steps.append(what)
@@ -149,7 +160,7 @@ class MemoryJobContext:
             f"{function}{FUNCTIONS[function].arguments}"
         )
         sent = msgspec.json.decode(msgspec.json.encode(list(arguments)))
-        self._step("call", node.name, function, sent)
+        self._step("call", node.name, function, sent, midway=lambda: self._answer(node.name, function, sent))
         return msgspec.json.decode(msgspec.json.encode(self._answer(node.name, function, sent)))
 
     async def gather(self, *branches: Callable[[JobContext], Awaitable[T]]) -> list[T]:

@@ -2,10 +2,11 @@
 C{OP_CLUSTER_POST_INIT} and C{OP_CLUSTER_VERIFY}.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from gnttwist.jobs.context import JobContext
-from gnttwist.model.opcode import Opcode
+from gnttwist.model.opcode import Dependency, Opcode
 from gnttwist.model.opcode_cluster import (
     OpClusterPostInit,
     OpClusterVerify,
@@ -30,35 +31,47 @@ async def verify(job: JobContext, op: OpClusterVerify) -> dict[str, Any]:
     config = await job.config()
     if op.group_name is not None:
         groups = [config.groups.find(op.group_name).name]
-    else:
-        groups = [each.name for each in config.groups]
-    jobs: list[Opcode] = []
-    if op.group_name is None:
-        jobs.append(
-            OpClusterVerifyConfig(
-                debug_simulate_errors=op.debug_simulate_errors,
-                error_codes=op.error_codes,
-                ignore_errors=op.ignore_errors,
-                verbose=op.verbose,
-                debug_level=op.debug_level,
-                priority=op.priority,
-                reason=op.reason,
-            )
-        )
-    for group in groups:
-        jobs.append(
-            OpClusterVerifyGroup(
-                group_name=group,
-                debug_simulate_errors=op.debug_simulate_errors,
-                error_codes=op.error_codes,
-                skip_checks=op.skip_checks,
-                ignore_errors=op.ignore_errors,
-                verbose=op.verbose,
-                verify_clutter=op.verify_clutter,
-                depends=[(-len(jobs), [])] if op.group_name is None else None,
-                debug_level=op.debug_level,
-                priority=op.priority,
-                reason=op.reason,
-            )
-        )
-    return {"jobs": [] if op.dry_run else await job.submit([[to_input(each)[0]] for each in jobs])}
+        return {
+            "jobs": [] if op.dry_run else await _submit(job, [_of_group(op, each, None) for each in groups])
+        }
+    if op.dry_run:
+        return {"jobs": []}
+    [first] = await _submit(job, [_of_config(op)])
+    # By number: a relative one would be wrong if another job came between.
+    accepted, number = first
+    depends: list[Dependency] | None = [(number, [])] if accepted else None
+    return {
+        "jobs": [first, *await _submit(job, [_of_group(op, each.name, depends) for each in config.groups])]
+    }
+
+
+async def _submit(job: JobContext, opcodes: Sequence[Opcode]) -> list[list[Any]]:
+    return await job.submit([[to_input(each)[0]] for each in opcodes])
+
+
+def _of_config(op: OpClusterVerify) -> OpClusterVerifyConfig:
+    return OpClusterVerifyConfig(
+        debug_simulate_errors=op.debug_simulate_errors,
+        error_codes=op.error_codes,
+        ignore_errors=op.ignore_errors,
+        verbose=op.verbose,
+        debug_level=op.debug_level,
+        priority=op.priority,
+        reason=op.reason,
+    )
+
+
+def _of_group(op: OpClusterVerify, group: str, depends: list[Dependency] | None) -> OpClusterVerifyGroup:
+    return OpClusterVerifyGroup(
+        group_name=group,
+        debug_simulate_errors=op.debug_simulate_errors,
+        error_codes=op.error_codes,
+        skip_checks=op.skip_checks,
+        ignore_errors=op.ignore_errors,
+        verbose=op.verbose,
+        verify_clutter=op.verify_clutter,
+        depends=depends,
+        debug_level=op.debug_level,
+        priority=op.priority,
+        reason=op.reason,
+    )

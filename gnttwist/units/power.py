@@ -64,6 +64,7 @@ async def shutdown(job: JobContext, op: OpInstanceShutdown) -> None:
     """
     Stop an instance: ask it, and after the timeout end it. One that does not run is fine.
     """
+    running.patience(op.timeout, "timeout")
     config = await job.config()
     instance = running.find(config, op.instance_name, op.instance_uuid)
     await job.acquire(locks_of(instance))
@@ -102,12 +103,9 @@ async def _stop(job: JobContext, op: OpInstanceShutdown, uuid: str, down: dict[s
 
     job.on_failure("mark as before", undo)
     await job.change("mark down", set_state(uuid, **down))
-    if await running.runs(job, config, instance):
-        await running.stop(
-            job, config, instance, timeout=0 if op.force else op.timeout, reason=running.reason_of(op)
-        )
-    else:
-        job.log(f"Instance {instance.name} does not run")
+    await running.stop(
+        job, config, instance, timeout=0 if op.force else op.timeout, reason=running.reason_of(op)
+    )
     job.undo_no_more("mark as before")
     await running.deactivate(job, config, instance)
     await settle(job, "disks are not active", set_state(uuid, disks_active=False))

@@ -13,6 +13,7 @@ from gnttwist.model.objects import Instance, Node
 from gnttwist.model.opcode import Opcode
 from gnttwist.units.encode import disk_dict, group_of, instance_dict
 from gnttwist.units.values import refuse
+from gnttwist.wire.calls import FUNCTIONS
 
 RUNNING = 0
 """
@@ -47,6 +48,18 @@ def online(config: Snapshot, instance: Instance) -> Node:
     if node.offline:
         raise refuse(f"Primary node {node.name} of instance {instance.name} is offline", ECode.STATE)
     return node
+
+
+def patience(timeout: int, what: str) -> int:
+    """
+    The time that a guest is given to shut down, in seconds.
+
+    @raise OpPrereqError: It is longer than nodes wait.
+    """
+    longest = int(FUNCTIONS["instance_shutdown"].limit)
+    if timeout > longest:
+        raise refuse(f"{what}: {timeout} is more than the {longest} seconds that nodes wait for a guest")
+    return timeout
 
 
 def reason_of(op: Opcode) -> list[list[Any]]:
@@ -131,8 +144,7 @@ async def start(
     reason = reason_of(op)
 
     async def undo(job: JobContext) -> None:
-        if await runs(job, config, instance):
-            await stop(job, config, instance, timeout=0, reason=reason)
+        await stop(job, config, instance, timeout=0, reason=reason)
 
     job.on_failure(f"stop {instance.name}", undo)
     await job.call(node, "instance_start", [members, paused, reason])
@@ -142,7 +154,8 @@ async def stop(
     job: JobContext, config: Snapshot, instance: Instance, *, timeout: int, reason: list[list[Any]]
 ) -> None:
     """
-    Stop a guest: ask it, and after C{timeout} seconds end it.
+    Stop a guest: ask it, and after C{timeout} seconds end it. One that does not run is fine, and is cleaned up if it
+    ended by itself.
 
     @raise NodeError: It may still run.
     """

@@ -2,6 +2,7 @@
 Tests for L{gnttwist.units.create} and what it decides by.
 """
 
+from itertools import product
 from typing import Any
 
 import msgspec
@@ -441,14 +442,14 @@ class UndoTests(CreateTestCase):
 
     def test_cancelled_anywhere(self) -> None:
         """
-        A cancel request before any step leaves nothing behind.
+        A cancel request before or in the middle of any step leaves nothing behind.
         """
         whole = self.job()
         whole.run(create, parse({**WANTED, **KVM}))
         self.assertGreater(len(whole.steps), 15)
-        for step in range(len(whole.steps)):
+        for step, midway in product(range(len(whole.steps)), [False, True]):
             self.world = World()
-            job = self.job(stop_at=step)
+            job = self.job(stop_at=step, midway=midway)
             self.assertRaises(JobCanceled, job.run, create, parse({**WANTED, **KVM}))
             self.assertNothing(job.config_now)
 

@@ -2,6 +2,7 @@
 Tests for L{gnttwist.units.power} and L{gnttwist.units.remove}.
 """
 
+from itertools import product
 from typing import Any
 
 import msgspec
@@ -175,9 +176,9 @@ class StartupTests(PowerTestCase):
         Wherever it is cancelled, the guest is down, its disks unused, and the configuration agrees.
         """
         steps = len(self.started().steps)
-        for step in range(steps):
+        for step, midway in product(range(steps), [False, True]):
             self.setUp()
-            job = self.job(stop_at=step)
+            job = self.job(stop_at=step, midway=midway)
             op = parse({"OP_ID": "OP_INSTANCE_STARTUP", "instance_name": NAME})
             self.assertRaises(JobCanceled, job.run, startup, op)
             self.assertAgree(job.config_now)
@@ -236,9 +237,13 @@ class ShutdownTests(PowerTestCase):
         A guest that is down already is only marked so.
         """
         self.world.node().guests.clear()
-        job = self.stopped()
-        self.assertEqual(job.called("instance_shutdown"), [])
-        self.assertAgree(job.config_now)
+        self.assertAgree(self.stopped().config_now)
+
+    def test_too_patient(self) -> None:
+        """
+        A guest is not given more time than nodes wait.
+        """
+        self.assertIn("timeout: 3601", str(self.assertRaises(OpPrereqError, self.stopped, timeout=3601)))
 
     def test_fails(self) -> None:
         """
@@ -255,9 +260,9 @@ class ShutdownTests(PowerTestCase):
         Wherever it is cancelled, the configuration says what is on the node.
         """
         steps = len(self.stopped().steps)
-        for step in range(steps):
+        for step, midway in product(range(steps), [False, True]):
             self.setUp()
-            job = self.job(stop_at=step)
+            job = self.job(stop_at=step, midway=midway)
             op = parse({"OP_ID": "OP_INSTANCE_SHUTDOWN", "instance_name": NAME})
             self.assertRaises(JobCanceled, job.run, shutdown, op)
             self.assertAgree(job.config_now)
@@ -319,9 +324,9 @@ class RemoveTests(PowerTestCase):
         Wherever it is cancelled, the configuration has the disks that are left, and removing again ends it.
         """
         steps = len(self.removed().steps)
-        for step in range(steps):
+        for step, midway in product(range(steps), [False, True]):
             self.setUp()
-            job = self.job(stop_at=step)
+            job = self.job(stop_at=step, midway=midway)
             op = parse({"OP_ID": "OP_INSTANCE_REMOVE", "instance_name": NAME})
             self.assertRaises(JobCanceled, job.run, remove, op)
             self.assertAgree(job.config_now)

@@ -75,7 +75,7 @@ class SubmitTests(SynchronousTestCase):
         self.assertEqual(self.result, {"jobs": [[True, 100], [True, 101], [True, 102]]})
         self.assertEqual(first["OP_ID"], "OP_CLUSTER_VERIFY_CONFIG")
         self.assertEqual([each["group_name"] for each in groups], ["default", "second"])
-        self.assertEqual([each["depends"] for each in groups], [[[-1, []]], [[-2, []]]])
+        self.assertEqual([each["depends"] for each in groups], [[[100, []]]] * 2)
         for each in [first, *groups]:
             self.assertTrue(each["error_codes"] and each["verbose"])
             parse(each)

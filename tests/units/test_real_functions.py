@@ -1,0 +1,128 @@
+"""
+Units and the node's functions understand each other: the functions' own code answers, on one node in a directory.
+"""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from gnttwist.errors import FunctionFailed, OpPrereqError
+from gnttwist.functions.registry import FunctionError
+from gnttwist.functions.table import functions
+from gnttwist.model.opcodes import parse
+from gnttwist.testing.context import MemoryJobContext
+from gnttwist.units.table import UNITS
+from tests.functions.context import NodeTestCase
+from tests.units.world import cluster_of
+
+DEFINITIONS = Path(__file__).parents[2] / "conf" / "os"
+NAME = "web.example.com"
+
+
+class RealFunctionTests(NodeTestCase):
+    """
+    The life of an instance of the fake hypervisor.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        shutil.copytree(DEFINITIONS / "noop", self.root / "srv/ganeti/os/noop")
+        self.config = cluster_of(1, enabled_hypervisors=["fake"])
+
+    def carried_out(self, op_id: str, **members: Any) -> Any:
+        """
+        The result of an opcode, whose changes the next one sees.
+        """
+        self.job = MemoryJobContext(self.config, self.answer, now=self.now())
+        result = self.job.run(UNITS[op_id].run, parse({"OP_ID": op_id, **members}))
+        self.config = self.job.config_now
+        return result
+
+    def now(self) -> float:
+        """
+        This machine's time, which the functions tell too.
+        """
+        file = self.root / "now"
+        file.write_text("")
+        return os.stat(file).st_mtime
+
+    def answer(self, node: str, function: str, arguments: list[Any]) -> Any:
+        """
+        Run a function here.
+        """
+        try:
+            return functions()[function](self.context, *arguments)
+        except FunctionError as reason:
+            raise FunctionFailed(f"Node {node}: {reason}") from reason
+
+    def create(self, **members: Any) -> Any:
+        """
+        Make the instance.
+        """
+        return self.carried_out(
+            "OP_INSTANCE_CREATE",
+            **{
+                "instance_name": NAME,
+                "mode": "create",
+                "disks": [{"size": 8}],
+                "nics": [],
+                "os_type": "noop",
+                "beparams": {"memory": 1, "vcpus": 1},
+                "ignore_ipolicy": True,
+                **members,
+            },
+        )
+
+    def files(self) -> list[str]:
+        """
+        The files of disks.
+        """
+        storage = self.root / "srv/ganeti/file-storage"
+        return [each.name for each in storage.rglob("*")] if storage.exists() else []
+
+    def test_life(self) -> None:
+        """
+        An instance is made, verified, stopped, started and removed; nothing stays.
+        """
+        self.assertEqual(self.create(), ["node1.example.com"])
+        [path] = [name for name in self.files() if name.endswith(".file.disk0")]
+        guests = self.root / "var/run/ganeti/fake-hypervisor"
+        self.assertEqual(os.listdir(guests), [NAME])
+        [disk] = self.config.disks.values()
+        self.assertTrue(disk.logical_id[1].endswith(path))
+        self.assertTrue(self.carried_out("OP_CLUSTER_VERIFY_GROUP", group_name="default"), self.job.lines)
+        self.assertTrue(self.carried_out("OP_CLUSTER_VERIFY_CONFIG"), self.job.lines)
+        self.carried_out("OP_INSTANCE_SHUTDOWN", instance_name=NAME)
+        self.assertEqual(os.listdir(guests), [])
+        self.carried_out("OP_INSTANCE_STARTUP", instance_name=NAME)
+        self.carried_out("OP_INSTANCE_STARTUP", instance_name=NAME)
+        self.assertEqual(os.listdir(guests), [NAME])
+        self.carried_out("OP_INSTANCE_REMOVE", instance_name=NAME)
+        self.assertEqual((os.listdir(guests), self.files(), len(self.config.instances)), ([], [], 0))
+
+    def test_systems(self) -> None:
+        """
+        The OS definition is listed.
+        """
+        rows = self.carried_out("OP_OS_DIAGNOSE", output_fields=["name", "variants"])
+        self.assertEqual([row[0] for row in rows], ["noop"])
+
+    def test_undone(self) -> None:
+        """
+        When the OS cannot be installed, nothing stays.
+        """
+        (self.root / "srv/ganeti/os/noop/create").write_text("#!/bin/sh\necho no luck\nexit 1\n")
+        error = self.assertRaises(FunctionFailed, self.create)
+        self.assertIn("no luck", str(error))
+        self.assertEqual((self.files(), len(self.job.config_now.instances)), ([], 0))
+
+    def test_refused(self) -> None:
+        """
+        An unknown OS and unknown parameters are refused with the node's words.
+        """
+        self.assertIn("it has noop", str(self.assertRaises(OpPrereqError, self.create, os_type="beos")))
+        error = self.assertRaises(OpPrereqError, self.create, osparams={"colour": "red"})
+        self.assertIn("colour", str(error))
+        error = self.assertRaises(OpPrereqError, self.create, disks=[{"size": "900t"}])
+        self.assertEqual(error.args[1], "insufficient_resources")
