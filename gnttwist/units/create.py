@@ -37,6 +37,8 @@ async def create(job: JobContext, op: OpInstanceCreate) -> list[str]:
     request, node = await _decide(job, op)
     config = await job.config()
     await _check_node(job, op, config, request, node)
+    if op.name_check or op.ip_check:
+        job.log("The name is not looked up: name_check and ip_check have no effect in this version")
     if op.dry_run:
         return [node.name]
     identities = await job.change(
