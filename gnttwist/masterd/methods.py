@@ -4,28 +4,33 @@ What each LUXI method does: to the queue, to queries, to the configuration.
 One function a method; a method that this version does not carry out says so.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
 from attrs import define, field
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 
 from gnttwist.config.snapshot import Snapshot
-from gnttwist.errors import ECode, OperationError, OpPrereqError
+from gnttwist.errors import ECode, JobLost, OperationError, OpPrereqError
 from gnttwist.masterd.cluster_info import cluster_info, config_value
-from gnttwist.masterd.job_changes import Change, check_fields
+from gnttwist.masterd.job_changes import Change, change_of, check_fields
 from gnttwist.masterd.luxi import Answer
 from gnttwist.masterd.peer import Peer
+from gnttwist.model.job import Job
 from gnttwist.query.run import query, query_fields, query_values
-from gnttwist.query.sources import Sources
+from gnttwist.query.sources import Jobs, Sources
 from gnttwist.wire import luxi
 from gnttwist.wire.luxi import job_id
 
+T = TypeVar("T")
 
-class Queue(Protocol):
+
+class Queue(Jobs, Protocol):
     """
-    What is asked of the queue.
+    What is asked of the queue: L{gnttwist.jobs.queue.Queue}.
     """
 
     @property
@@ -35,40 +40,53 @@ class Queue(Protocol):
         """
 
     async def submit(
-        self, ops: Sequence[dict[str, Any]], *, uid: int | None, raw: bytes | None, drained_too: bool = False
+        self,
+        ops: Sequence[Mapping[str, Any]],
+        *,
+        uid: int | None,
+        raw: bytes | None = None,
+        even_if_drained: bool = False,
     ) -> int:
         """
         Accept a job.
         """
 
     async def submit_many(
-        self, jobs: Sequence[Sequence[dict[str, Any]]], *, uid: int | None
+        self, jobs: Sequence[Sequence[Mapping[str, Any]]], *, uid: int | None
     ) -> list[list[Any]]:
         """
         Accept jobs.
         """
 
-    def answered(self, job: int) -> None:
+    def answered(self, id: int) -> None:
         """
         The client of a submission has its answer.
         """
 
-    async def cancel(self, job: int, *, kill: bool) -> tuple[bool, str]:
+    async def wait_for_change(
+        self,
+        id: int,
+        compute: Callable[[Any], T],
+        previous: T | None,
+        timeout: float,
+        *,
+        shared: Hashable = None,
+    ) -> T | None:
+        """
+        Wait until what C{compute} makes of a job differs from C{previous}, or the job has ended.
+        """
+
+    async def cancel(self, id: int, kill: bool = False) -> tuple[bool, str]:
         """
         Ask a job to end.
         """
 
-    async def archive(self, job: int) -> bool:
+    async def archive(self, id: int) -> bool:
         """
         Put a finished job away.
         """
 
-    async def archive_older(self, age: float, timeout: float) -> tuple[int, int]:
-        """
-        Put away jobs that ended long ago.
-        """
-
-    async def change_priority(self, job: int, priority: int) -> tuple[bool, str]:
+    async def change_priority(self, id: int, priority: int) -> tuple[bool, str]:
         """
         Change a job's priority.
         """
@@ -79,11 +97,6 @@ class Queue(Protocol):
         """
 
 
-WaitForChange = Callable[[int, Sequence[str], list[Any] | None, int | None, float], Awaitable[Change]]
-"""
-Answers a L{luxi.WaitForJobChange}: job, fields, previous values, log serial, timeout.
-"""
-
 Carry = Callable[[Any, Peer, bytes], Awaitable[Any]]
 
 
@@ -92,12 +105,16 @@ class Methods:
     """
     The L{gnttwist.masterd.luxi.Callee} of a master.
 
+    @ivar _clock: For how long a call takes.
+    @ivar _now: The wall clock, seconds since the epoch.
     @ivar _config: The newest configuration.
     @ivar _sources: What queries read, as of now.
     """
 
+    _log = Logger()
     _queue: Queue
-    _wait: WaitForChange
+    _clock: IReactorTime
+    _now: Callable[[], float]
     _config: Callable[[], Snapshot]
     _sources: Callable[[], Sources]
     _table: Mapping[type[luxi.Call], Carry] = field(init=False)
@@ -141,14 +158,22 @@ class Methods:
     # Jobs
 
     async def _submit(self, call: luxi.SubmitJob, peer: Peer, message: bytes) -> Answer:
-        job = await self._queue.submit(call.ops, uid=peer.uid, raw=message)
+        return self._accepted(await self._queue.submit(call.ops, uid=peer.uid, raw=message), peer)
+
+    async def _submit_to_drained(
+        self, call: luxi.SubmitJobToDrainedQueue, peer: Peer, message: bytes
+    ) -> Answer:
+        return self._accepted(await self._queue.submit(call.ops, uid=peer.uid, even_if_drained=True), peer)
+
+    def _accepted(self, job: int, peer: Peer) -> Answer:
+        self._log.info("job {job} submitted by {peer}", job=job, peer=peer)
         return Answer(job, lambda: self._queue.answered(job))
 
-    async def _submit_to_drained(self, call: luxi.SubmitJobToDrainedQueue, peer: Peer, message: bytes) -> int:
-        return await self._queue.submit(call.ops, uid=peer.uid, raw=None, drained_too=True)
-
     async def _submit_many(self, call: luxi.SubmitManyJobs, peer: Peer, message: bytes) -> list[list[Any]]:
-        return await self._queue.submit_many(call.jobs, uid=peer.uid)
+        outcomes = await self._queue.submit_many(call.jobs, uid=peer.uid)
+        jobs = [value for accepted, value in outcomes if accepted]
+        self._log.info("jobs {jobs} submitted by {peer}", jobs=jobs, peer=peer)
+        return outcomes
 
     async def _pickup(self, call: luxi.PickupJob, peer: Peer, message: bytes) -> None:
         raise OperationError("Luxi call 'PickupJob' is for internal use only")
@@ -156,19 +181,34 @@ class Methods:
     async def _wait_for_change(self, call: luxi.WaitForJobChange, peer: Peer, message: bytes) -> list[Any]:
         check_fields(call.fields)
         timeout = min(max(call.timeout, 0.0), luxi.WAIT_LIMIT)
-        values, lines = await self._wait(
-            job_id(call.job_id), call.fields, call.previous, call.log_serial, timeout
+        change: Change | None = await self._queue.wait_for_change(
+            job_id(call.job_id),
+            lambda view: change_of(view, call.fields, call.log_serial),
+            None if call.previous is None else (call.previous, []),
+            timeout,
+            shared=(tuple(call.fields), call.log_serial),
         )
-        return [values, lines]
+        # Nothing new in time: what Ganeti's daemon answers then is what the client has, and no lines.
+        return [call.previous, []] if change is None else list(change)
 
     async def _cancel(self, call: luxi.CancelJob, peer: Peer, message: bytes) -> list[Any]:
-        return list(await self._queue.cancel(job_id(call.job_id), kill=call.kill))
+        job = job_id(call.job_id)
+        try:
+            return list(await self._queue.cancel(job, kill=call.kill))
+        except JobLost:
+            return [False, f"Job {job} not found in queue"]
 
     async def _archive(self, call: luxi.ArchiveJob, peer: Peer, message: bytes) -> bool:
         return await self._queue.archive(job_id(call.job_id))
 
     async def _auto_archive(self, call: luxi.AutoArchiveJobs, peer: Peer, message: bytes) -> list[int]:
-        return list(await self._queue.archive_older(call.age, call.timeout))
+        end = self._clock.seconds() + min(call.timeout, luxi.WAIT_LIMIT)
+        before = self._now() - max(call.age, 0)
+        ended = [each.job.id for each in self._queue.jobs() if _ended_before(each.job, before)]
+        archived = 0
+        while ended and self._clock.seconds() < end:
+            archived += await self._queue.archive(ended.pop())
+        return [archived, len(ended)]
 
     async def _change_priority(self, call: luxi.ChangeJobPriority, peer: Peer, message: bytes) -> list[Any]:
         return list(await self._queue.change_priority(job_id(call.job_id), call.priority))
@@ -221,3 +261,7 @@ class Methods:
 
     async def _cluster_info(self, call: luxi.QueryClusterInfo, peer: Peer, message: bytes) -> dict[str, Any]:
         return cluster_info(self._config())
+
+
+def _ended_before(job: Job, seconds: float) -> bool:
+    return not job.archived and job.end_timestamp is not None and job.end_timestamp[0] <= seconds

@@ -13,7 +13,6 @@ from gnttwist.jobs.live import Progress
 from gnttwist.masterd.job_changes import change_of, check_fields
 from gnttwist.model.job import Job, LogEntry, QueuedOp
 
-
 JOB = Job(
     id=7,
     ops=[QueuedOp(input={"OP_ID": "OP_TEST_DELAY", "duration": 1.5}, status="running")],

@@ -2,24 +2,38 @@
 Tests for L{gnttwist.masterd.methods}.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from attrs import define, field
 
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from gnttwist.errors import OperationError, OpPrereqError
+from gnttwist.errors import JobLost, OperationError, OpPrereqError
+from gnttwist.jobs.live import JobView
 from gnttwist.masterd.luxi import Answer
 from gnttwist.masterd.methods import Methods
 from gnttwist.masterd.peer import Peer
-from gnttwist.model.job import Job, QueuedOp
+from gnttwist.model.job import Job, LogEntry, QueuedOp
 from gnttwist.query.sources import LiveCall, Sources
 from gnttwist.wire import luxi
 from tests.query.sources import View, recorded_config
 
 PEER = Peer(pid=1, uid=1000, gid=1000)
+
+
+JOB_1 = Job(
+    id=1,
+    ops=[QueuedOp(input={"OP_ID": "OP_CLUSTER_POST_INIT"}, status="success", result=True)],
+    seed="",
+    received_timestamp=(1795222510, 666258),
+    end_timestamp=(1795222511, 0),
+)
+WAITED_FOR = JobView(JOB_1, [LogEntry(serial=1, time=(1, 2), type="message", payload="a line")], 1)
+
+T = TypeVar("T")
 
 
 @define
@@ -32,61 +46,66 @@ class FakeQueue:
     asked: list[Any] = field(factory=list)
 
     async def submit(
-        self, ops: Sequence[dict[str, Any]], *, uid: int | None, raw: bytes | None, drained_too: bool = False
+        self,
+        ops: Sequence[Mapping[str, Any]],
+        *,
+        uid: int | None,
+        raw: bytes | None = None,
+        even_if_drained: bool = False,
     ) -> int:
-        self.asked.append((ops, uid, raw, drained_too))
+        self.asked.append((ops, uid, raw, even_if_drained))
         return 17
 
     async def submit_many(
-        self, jobs: Sequence[Sequence[dict[str, Any]]], *, uid: int | None
+        self, jobs: Sequence[Sequence[Mapping[str, Any]]], *, uid: int | None
     ) -> list[list[Any]]:
         self.asked.append((jobs, uid))
         return [[True, n] for n, _ in enumerate(jobs, 1)]
 
-    def answered(self, job: int) -> None:
-        self.asked.append(("answered", job))
+    def answered(self, id: int) -> None:
+        self.asked.append(("answered", id))
 
-    async def cancel(self, job: int, *, kill: bool) -> tuple[bool, str]:
-        self.asked.append((job, kill))
+    async def wait_for_change(
+        self,
+        id: int,
+        compute: Callable[[Any], T],
+        previous: T | None,
+        timeout: float,
+        *,
+        shared: Hashable = None,
+    ) -> T | None:
+        self.asked.append((id, previous, timeout))
+        value = compute(WAITED_FOR)
+        return None if value == previous else value
+
+    async def cancel(self, id: int, kill: bool = False) -> tuple[bool, str]:
+        if id == 404:
+            raise JobLost("Job 404 not found")
+        self.asked.append((id, kill))
         return True, "done"
 
-    async def archive(self, job: int) -> bool:
-        return job == 1
+    async def archive(self, id: int) -> bool:
+        self.asked.append(("archive", id))
+        return id == 1
 
-    async def archive_older(self, age: float, timeout: float) -> tuple[int, int]:
-        return 2, 3
-
-    async def change_priority(self, job: int, priority: int) -> tuple[bool, str]:
-        self.asked.append((job, priority))
+    async def change_priority(self, id: int, priority: int) -> tuple[bool, str]:
+        self.asked.append((id, priority))
         return True, "changed"
 
     async def set_drained(self, drained: bool) -> None:
         self.drained = drained
 
-
-class FakeJobs:
-    """
-    Only job 1 is there.
-    """
-
-    job_1 = Job(
-        id=1,
-        ops=[QueuedOp(input={"OP_ID": "OP_CLUSTER_POST_INIT"}, status="success", result=True)],
-        seed="",
-        received_timestamp=(1795222510, 666258),
-    )
-
     def jobs(self) -> list[View]:
         """
-        All jobs.
+        Only job 1 is there.
         """
-        return [View(self.job_1)]
+        return [View(JOB_1)]
 
     def job(self, id: int) -> View | None:
         """
         One job.
         """
-        return View(self.job_1) if id == 1 else None
+        return View(JOB_1) if id == 1 else None
 
 
 async def nobody(calls: Sequence[LiveCall]) -> Sequence[Any]:
@@ -104,18 +123,10 @@ class MethodsTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.config = recorded_config()
         self.queue = FakeQueue()
-        self.waits: list[Any] = []
-        sources = Sources(self.config, nobody, FakeJobs(), lambda: (), lambda: succeed(None))
-        self.methods = Methods(self.queue, self.wait, lambda: self.config, lambda: sources)
-
-    async def wait(
-        self, job: int, fields: Sequence[str], previous: list[Any] | None, serial: int | None, timeout: float
-    ) -> tuple[list[Any], list[Any]]:
-        """
-        Answer at once.
-        """
-        self.waits.append((job, fields, previous, serial, timeout))
-        return ["running"], []
+        self.clock = Clock()
+        self.now = 1795222520.0
+        sources = Sources(self.config, nobody, self.queue, lambda: (), lambda: succeed(None))
+        self.methods = Methods(self.queue, self.clock, lambda: self.now, lambda: self.config, lambda: sources)
 
     def answering(self, call: luxi.Call) -> Deferred[Answer]:
         """
@@ -153,14 +164,23 @@ class MethodsTests(SynchronousTestCase):
         """
         self.assertEqual(self.result(luxi.SubmitManyJobs([[], []])), [[True, 1], [True, 2]])
 
-    def test_wait_is_bounded(self) -> None:
+    def test_wait(self) -> None:
         """
-        No client is kept waiting for longer than its own patience.
+        Waiting ends with the fields and the lines that the client has not seen; nobody waits beyond his patience.
         """
         self.assertEqual(
-            self.result(luxi.WaitForJobChange("7", ["status"], ["queued"], 3, 1e9)), [["running"], []]
+            self.result(luxi.WaitForJobChange("1", ["status"], None, None, 1e9)),
+            [["success"], [[1, [1, 2], "message", "a line"]]],
         )
-        self.assertEqual(self.waits, [(7, ["status"], ["queued"], 3, luxi.WAIT_LIMIT)])
+        self.assertEqual(self.queue.asked, [(1, None, luxi.WAIT_LIMIT)])
+
+    def test_wait_in_vain(self) -> None:
+        """
+        When nothing has changed in time the answer is what the client has, without lines.
+        """
+        self.assertEqual(
+            self.result(luxi.WaitForJobChange(1, ["status"], ["success"], 1, 5)), [["success"], []]
+        )
 
     def test_wait_for_unknown_field(self) -> None:
         """
@@ -177,8 +197,18 @@ class MethodsTests(SynchronousTestCase):
         self.assertEqual(self.result(luxi.CancelJob("7", True)), [True, "done"])
         self.assertEqual(self.result(luxi.ChangeJobPriority(7, -10)), [True, "changed"])
         self.assertEqual(self.queue.asked, [(7, True), (7, -10)])
-        self.assertEqual(self.result(luxi.AutoArchiveJobs(-1, 10)), [2, 3])
+        self.assertEqual(self.result(luxi.CancelJob(404)), [False, "Job 404 not found in queue"])
         self.assertIs(self.result(luxi.ArchiveJob(1)), True)
+
+    def test_auto_archive(self) -> None:
+        """
+        Jobs that ended longer ago than the age are put away; a negative age means all that have ended.
+        """
+        self.assertEqual(self.result(luxi.AutoArchiveJobs(3600, 10)), [0, 0])
+        self.assertEqual(self.queue.asked, [])
+        for age in (5, -1):
+            self.assertEqual(self.result(luxi.AutoArchiveJobs(age, 10)), [1, 0])
+        self.assertEqual(self.result(luxi.AutoArchiveJobs(-1, 0)), [0, 1])
 
     def test_drain(self) -> None:
         """

@@ -1,0 +1,221 @@
+"""
+gnt-masterd: its options, and how its parts are put together.
+"""
+
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from attrs import define, field, frozen
+
+from twisted.application.service import IService, MultiService, Service
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.python.usage import Options as UsageOptions
+from twisted.python.usage import UsageError
+
+from gnttwist.client.nodes import HTTPNodeCaller
+from gnttwist.config.exporter import Exporter
+from gnttwist.config.service import Configuration
+from gnttwist.errors import GnttwistError
+from gnttwist.jobs.opcodes import Opcodes
+from gnttwist.jobs.queue import Queue
+from gnttwist.masterd.live import LiveData
+from gnttwist.masterd.luxi import LuxiFactory
+from gnttwist.masterd.methods import Methods
+from gnttwist.net.certificates import BadCertificate, Credentials
+from gnttwist.net.pidfile import PidFile
+from gnttwist.net.tls import MutualTLS, for_client
+from gnttwist.paths import BadRoot, Paths
+from gnttwist.query.sources import Sources
+from gnttwist.store.sqlite import SQLiteStore
+from gnttwist.units.table import UNITS
+
+T = TypeVar("T")
+
+BACKLOG = 4096
+"""
+Connections that may wait to be accepted: thousands of clients come back at once after a restart.
+"""
+
+SOCKET_MODE = 0o660
+"""
+Ganeti's: who may connect may do everything.
+"""
+
+
+@frozen
+class Config:
+    """
+    What the options ask for.
+
+    @ivar tls: This node's side of calls to nodes.
+    """
+
+    paths: Paths
+    tls: MutualTLS = field(repr=False)
+
+
+class Options(UsageOptions):
+    """
+    gnt-masterd's command line.
+    """
+
+    synopsis = "[options]"
+    config: Config
+    optParameters = [["root", None, None, "The directory that all paths lie below"]]
+
+    def postOptions(self) -> None:
+        """
+        Turn the options into one value: here, a mistake becomes one line for the user.
+        """
+        try:
+            paths = Paths.from_root(self["root"])
+        except BadRoot as reason:
+            raise UsageError(str(reason)) from reason
+        if not paths.store.exists():
+            raise UsageError(f"there is no cluster here: {paths.store} is missing (see gnt cluster init)")
+        own = _credentials(paths, "client.pem")
+        self.config = Config(paths, for_client(own, _credentials(paths, "server.pem").certificate))
+
+
+def _credentials(paths: Paths, name: str) -> Credentials:
+    path = paths.data / name
+    try:
+        return Credentials.from_pem(path.read_bytes())
+    except (OSError, BadCertificate) as reason:
+        raise UsageError(f"cannot use the certificate {path}: {reason}") from reason
+
+
+@define(eq=False, slots=False, repr=False)
+class MasterDaemon(Service):
+    """
+    Opens the store, takes up the jobs that were left, and only then listens.
+    """
+
+    _log = Logger()
+    _reactor: Any
+    _config: Config
+    _starting: Deferred[None] | None = field(default=None, init=False)
+    _to_stop: list[Callable[[], Any]] = field(factory=list, init=False)
+    _broken: bool = field(default=False, init=False)
+
+    def startService(self) -> None:
+        super().startService()
+        _allow_descriptors()
+        self._starting = Deferred.fromCoroutine(self._start())
+        self._starting.addErrback(self._cannot_start)
+
+    def stopService(self) -> Deferred[None]:
+        super().stopService()
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _start(self) -> None:
+        reactor, paths = self._reactor, self._config.paths
+        store = await SQLiteStore.open(reactor, paths.store, self._fatal)
+        self._to_stop.append(store.close)
+        configuration = Configuration(store, self._fatal)
+        await configuration.load()
+        caller = HTTPNodeCaller(reactor, self._config.tls, time.time)
+        self._to_stop.append(caller.close)
+        exporter = Exporter(reactor, self._in_thread, configuration, paths)
+        exporter.startService()
+        self._to_stop.append(exporter.stopService)
+        queue = Queue(
+            clock=reactor,
+            now=time.time,
+            store=store,
+            configuration=configuration,
+            caller=caller,
+            opcodes=Opcodes(UNITS),
+            entropy=os.urandom,
+            on_fatal=self._fatal,
+        )
+        await queue.start()
+        self._to_stop.append(lambda: Deferred.fromCoroutine(queue.stop()))
+        live = LiveData(caller, reactor.seconds)
+
+        def sources() -> Sources:
+            return Sources(configuration.snapshot, live, queue, queue.locks, self._pause)
+
+        methods = Methods(queue, reactor, time.time, lambda: configuration.snapshot, sources)
+        self._listen(LuxiFactory(reactor, methods))
+
+    def _listen(self, factory: LuxiFactory) -> None:
+        path = self._config.paths.luxi_socket
+        path.parent.mkdir(mode=0o770, parents=True, exist_ok=True)
+        # Left by a daemon that was killed: the pid file's lock, which we hold, says that there is no other one.
+        path.unlink(missing_ok=True)
+        port: IListeningPort = self._reactor.listenUNIX(str(path), factory, BACKLOG, SOCKET_MODE)
+        self._to_stop.append(port.stopListening)
+        self._log.info("ready on {path}", path=path)
+
+    async def _stop(self) -> None:
+        # In the opposite order: nobody is answered any more before the queue stops, the store closes last.
+        while self._to_stop:
+            await maybeDeferred(self._to_stop.pop())
+
+    def _in_thread(self, work: Callable[[], T], /) -> Deferred[T]:
+        return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), work)
+
+    def _pause(self) -> Deferred[None]:
+        return deferLater(self._reactor, 0)
+
+    def _cannot_start(self, why: Failure) -> None:
+        if why.check(GnttwistError, OSError):
+            self._log.error("cannot start: {reason}", reason=why.getErrorMessage())
+        else:
+            self._log.failure("cannot start", failure=why)
+        sys.stderr.write(f"gnt-masterd: cannot start: {why.getErrorMessage()}\n")
+        self._end()
+
+    def _fatal(self, why: Failure) -> None:
+        """
+        What cannot be written down must not be answered or done: the process ends, and its successor goes on from
+        what is durable.
+        """
+        if not self._broken:
+            self._log.failure("the store has failed; ending", failure=why)
+        self._end()
+
+    def _end(self) -> None:
+        if self._broken:
+            return
+        self._broken = True
+        # Twisted has no exit status of its own for this.
+        self._reactor.addSystemEventTrigger("after", "shutdown", os._exit, 1)
+        self._reactor.callWhenRunning(self._reactor.stop)
+
+
+def _allow_descriptors() -> None:
+    """
+    One connection is one descriptor, and the usual soft limit is 1024.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def makeService(options: Options) -> IService:
+    """
+    The daemon.
+    """
+    from twisted.internet import reactor  # noqa: TID251  # the one place that may fetch it
+
+    return compose(reactor, options.config)
+
+
+def compose(reactor: Any, config: Config) -> MultiService:
+    """
+    Put the daemon together.
+    """
+    service = MultiService()
+    PidFile(config.paths.pid("gnt-masterd")).setServiceParent(service)
+    MasterDaemon(reactor, config).setServiceParent(service)
+    return service
