@@ -45,6 +45,7 @@ class Founding:
     @ivar nodes: The first is the master.
     @ivar hypervisors: The first is the default.
     @ivar hvparams: By hypervisor, what differs from Ganeti's defaults.
+    @ivar ipolicy: What differs from Ganeti's default instance policy.
     @ivar rsa: Whether certificates have RSA keys, for clients that know no others.
     """
 
@@ -53,6 +54,7 @@ class Founding:
     hypervisors: Sequence[str]
     disk_templates: Sequence[str] = ("file", "sharedfile", "diskless")
     hvparams: Mapping[str, Parameters] = field(factory=dict)
+    ipolicy: Parameters | None = None
     rsa: bool = False
 
 
@@ -85,6 +87,7 @@ async def found(reactor: IReactorFromThreads, founding: Founding) -> None:
             source=SystemRandom(),
             candidate_certs=digests,
             hvparams=founding.hvparams,
+            ipolicy=founding.ipolicy,
         )
         await bootstrap.initialise(
             store, objects, now=now.timestamp(), source=SystemRandom(), submitter=os.getuid()

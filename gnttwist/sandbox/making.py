@@ -22,6 +22,32 @@ HVPARAMS: dict[str, dict[str, Any]] = {
 By hypervisor, what sandboxes set differently from Ganeti's defaults.
 """
 
+IPOLICY: dict[str, Any] = {
+    "minmax": [
+        {
+            "min": {
+                "memory-size": 16,
+                "disk-size": 4,
+                "disk-count": 0,
+                "cpu-count": 1,
+                "nic-count": 0,
+                "spindle-use": 1,
+            },
+            "max": {
+                "memory-size": 32768,
+                "disk-size": 1048576,
+                "disk-count": 16,
+                "cpu-count": 8,
+                "nic-count": 8,
+                "spindle-use": 12,
+            },
+        }
+    ]
+}
+"""
+Smaller guests than Ganeti's default policy allows: sandboxes are for small ones, also without network.
+"""
+
 
 def make(sandbox: Sandbox) -> None:
     """
@@ -64,6 +90,7 @@ def _found(sandbox: Sandbox) -> None:
         name=CLUSTER,
         nodes=[NewNode(sandbox.paths(each), each.address) for each in sandbox.nodes],
         hypervisors=[sandbox.hypervisor],
+        ipolicy=IPOLICY,
         hvparams={sandbox.hypervisor: HVPARAMS[sandbox.hypervisor]},
     )
     run_once(lambda reactor: found(reactor, founding))
