@@ -24,6 +24,11 @@ from gnttwist.store.interface import Delete, Put
 
 PREFIX = "/jobs/journal/"
 
+READ = "config"
+"""
+The kind of those steps whose value is the revision that they read.
+"""
+
 Kind = Literal["begin", "outcome", "deadline", "flying"]
 
 _NODE_ERRORS: dict[str, type[NodeError]] = {
@@ -117,6 +122,8 @@ def words(held: Mapping[str, LockMode]) -> dict[str, str]:
 class Journal:
     """
     What is journaled of one job: the steps of the opcode that it is at.
+
+    @ivar oldest_read: The oldest revision of the configuration that a step read.
     """
 
     def __init__(self, job: int, entries: Iterable[tuple[int, Record]] = ()) -> None:
@@ -129,6 +136,7 @@ class Journal:
         self._held: dict[str, str] = {}
         self._numbers: list[int] = []
         self._next = 0
+        self.oldest_read: int | None = None
         for number, record in entries:
             self._enter(number, record)
 
@@ -137,6 +145,8 @@ class Journal:
         self._next = number + 1
         if record.kind == "outcome":
             self._outcomes[record.path] = record
+            if record.path.rpartition("/")[2].startswith(f"{READ}:") and isinstance(record.value, int):
+                self.oldest_read = min(record.value, self.oldest_read or record.value)
         else:
             self._notes[record.path, record.kind] = record
         if record.held is not None:
@@ -183,4 +193,5 @@ class Journal:
         """
         gone = [Delete(f"{self._prefix}{number:010d}") for number in self._numbers]
         self._outcomes, self._notes, self._held, self._numbers = {}, {}, {}, []
+        self.oldest_read = None
         return gone

@@ -1,0 +1,280 @@
+"""
+Taking jobs in: numbers, the drain flag, and what was submitted twice because its answer got lost.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from attrs import define, field, frozen
+
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.python.failure import Failure
+
+from gnttwist.errors import JobQueueError, JobQueueFull, OperationError
+from gnttwist.jobs import submission
+from gnttwist.jobs.engine import Secrets
+from gnttwist.jobs.live import OnFatal, put_job
+from gnttwist.jobs.opcodes import Opcodes
+from gnttwist.jobs.recovery import DRAIN_KEY, SERIAL_KEY, Found
+from gnttwist.jobs.unanswered import Unanswered, digest
+from gnttwist.model.job import Job
+from gnttwist.store.interface import (
+    MAX_OPERATIONS,
+    MAX_TRANSACTION_BYTES,
+    Committed,
+    Delete,
+    Put,
+    Store,
+    StoreClosed,
+    TooLarge,
+    Transaction,
+    Write,
+)
+
+MAX_UNFINISHED = 20_000
+"""
+How many jobs may be queued or running: some kilobytes each.
+"""
+
+JOBS_AT_ONCE = MAX_OPERATIONS - 28
+"""
+How many jobs one transaction accepts, room left for what goes with them.
+"""
+
+BYTES_AT_ONCE = MAX_TRANSACTION_BYTES - 100_000
+"""
+How many bytes of jobs one transaction accepts, the same room left.
+"""
+
+SEED_BYTES = 32
+"""
+As much randomness as a job's keyed hashes use.
+"""
+
+EXPIRY_INTERVAL = 60.0
+"""
+Seconds between two looks for submissions that nobody will ask for again.
+"""
+
+
+@frozen
+class Accepted:
+    """
+    A job that is on its way into the store.
+    """
+
+    job: Job
+    secrets: Secrets
+    put: Put
+
+
+@define(eq=False)
+class Intake:
+    """
+    Accepts jobs.
+
+    @ivar _entropy: Makes so many random bytes.
+    @ivar _unfinished: How many jobs there are that have not ended.
+    @ivar _accepted: Called with each job when it is durable, before anybody is told.
+    """
+
+    _clock: IReactorTime
+    _now: Callable[[], float]
+    _store: Store
+    _opcodes: Opcodes
+    _entropy: Callable[[int], bytes]
+    _unfinished: Callable[[], int]
+    _accepted: Callable[[Accepted], None]
+    _on_fatal: OnFatal
+    _serial: int = 0
+    _drained: bool = False
+    _unanswered: Unanswered = field(init=False)
+    _timer: IDelayedCall | None = None
+
+    def __attrs_post_init__(self) -> None:
+        self._unanswered = Unanswered(self._now)
+
+    @property
+    def drained(self) -> bool:
+        """
+        Whether no jobs are taken.
+        """
+        return self._drained
+
+    def restore(self, found: Found) -> None:
+        """
+        Go on from what was found in the store.
+        """
+        self._serial = found.serial
+        self._drained = found.drained
+        self._write(self._unanswered.restore(found.unanswered, found.stopped))
+        self._timer = self._clock.callLater(EXPIRY_INTERVAL, self._expire)
+
+    def stop(self) -> None:
+        """
+        Let go of the timer.
+        """
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+
+    async def set_drained(self, drained: bool) -> None:
+        """
+        Take no jobs from now on, or take them again; durable when this returns.
+        """
+        self._drained = drained
+        await self._write([Put(DRAIN_KEY, b"1") if drained else Delete(DRAIN_KEY)])
+
+    async def submit(
+        self,
+        ops: Sequence[Mapping[str, Any]],
+        *,
+        uid: int | None,
+        raw: bytes | None,
+        even_if_drained: bool,
+    ) -> int:
+        """
+        Accept a job; it is durable when this returns.
+        """
+        name = None if raw is None else digest(uid, raw)
+        known = None if name is None else self._unanswered.claim(name)
+        if known is not None:
+            return known
+        self._check_open(1, even_if_drained)
+        accepted = self._make(self._serial + 1, submission.parse(ops, self._opcodes), uid)
+        self._check_size(accepted)
+        notes = [] if name is None else [self._unanswered.accept(name, accepted.job.id)]
+        await self._accept([accepted], accepted.job.id, notes)
+        return accepted.job.id
+
+    def submit_many(
+        self, jobs: Sequence[Sequence[Mapping[str, Any]]], *, uid: int | None
+    ) -> Deferred[list[list[Any]]]:
+        """
+        Accept jobs with consecutive numbers; a job that is refused takes its number along.
+
+        @return: Fires when all are durable: for each C{[True, job id]} or C{[False, message]}.
+        """
+        self._check_open(len(jobs), False)
+        first = self._serial + 1
+        answers, accepted = self._make_all(jobs, uid)
+        durable = []
+        for part in _parts(accepted):
+            durable.append(self._accept(part, part[-1].job.id, []))
+        self._serial = max(self._serial, first + len(jobs) - 1)
+        return DeferredList(durable).addCallback(lambda _: answers)
+
+    def submit_for(
+        self,
+        jobs: Sequence[Sequence[dict[str, Any]]],
+        *,
+        parent: Job,
+        op: int,
+        record: Callable[[list[list[Any]]], Write],
+    ) -> Deferred[list[list[Any]]]:
+        """
+        Accept jobs that a job submits, in one transaction with what it journals about them.
+
+        @raise TooLarge: They do not fit in one transaction.
+        """
+        source = parent.ops[op].input
+        wanted = [[submission.inherit(each, source) for each in ops] for ops in jobs]
+        accepted: list[Accepted] = []
+        try:
+            self._check_open(len(jobs), False)
+        except OperationError as error:
+            answers: list[list[Any]] = [[False, str(error)] for _ in jobs]
+        else:
+            answers, accepted = self._make_all(wanted, parent.submitter)
+        # Refused jobs take no numbers here: nobody has heard of any yet.
+        last = accepted[-1].job.id if accepted else self._serial
+        return self._accept(accepted, last, [record(answers)]).addCallback(lambda _: answers)
+
+    def answered(self, job: int) -> None:
+        """
+        The answer to a submission was written to its client.
+        """
+        self._write(self._unanswered.answered(job))
+
+    def _check_open(self, count: int, even_if_drained: bool) -> None:
+        if self._drained and not even_if_drained:
+            raise OperationError("Queue drained")
+        if self._unfinished() + count > MAX_UNFINISHED:
+            raise JobQueueFull
+
+    def _make(self, id: int, parsed: submission.Parsed, uid: int | None) -> Accepted:
+        job = parsed.job(id, self._entropy(SEED_BYTES).hex(), self._now(), uid)
+        return Accepted(job, parsed.secrets, put_job(job))
+
+    def _check_size(self, accepted: Accepted) -> None:
+        if len(accepted.put.value) > BYTES_AT_ONCE:
+            raise JobQueueError(f"A job holds {BYTES_AT_ONCE} bytes at most, not {len(accepted.put.value)}")
+
+    def _make_all(
+        self, jobs: Sequence[Sequence[Mapping[str, Any]]], uid: int | None
+    ) -> tuple[list[list[Any]], list[Accepted]]:
+        answers: list[list[Any]] = []
+        made = []
+        for id, ops in enumerate(jobs, self._serial + 1):
+            try:
+                accepted = self._make(id, submission.parse(ops, self._opcodes), uid)
+                self._check_size(accepted)
+            except OperationError as error:
+                answers.append([False, str(error)])
+            else:
+                answers.append([True, id])
+                made.append(accepted)
+        return answers, made
+
+    def _accept(self, accepted: Sequence[Accepted], serial: int, more: Sequence[Write]) -> Deferred[None]:
+        before, self._serial = self._serial, serial
+        writes = [*(each.put for each in accepted), Put(SERIAL_KEY, b"%d" % serial), *more]
+        try:
+            durable = self._transact(writes)
+        except TooLarge:
+            self._serial = before
+            raise
+        return durable.addCallback(lambda _: self._tell(accepted))
+
+    def _tell(self, accepted: Sequence[Accepted]) -> None:
+        for each in accepted:
+            self._accepted(each)
+
+    def _write(self, writes: Sequence[Write]) -> Deferred[None]:
+        durable: list[Deferred[Committed]] = []
+        for first in range(0, len(writes), JOBS_AT_ONCE):
+            durable.append(self._transact(writes[first : first + JOBS_AT_ONCE]))
+        return DeferredList(durable).addCallback(lambda _: None)
+
+    def _transact(self, writes: Sequence[Write]) -> Deferred[Committed]:
+        """
+        Commit; the Deferred never fires if the store fails, which ends the daemon.
+        """
+        result: Deferred[Committed] = Deferred()
+        try:
+            durable = self._store.transact(Transaction(writes))
+        except StoreClosed:
+            self._on_fatal(Failure())
+        else:
+            durable.addCallbacks(result.callback, self._on_fatal)
+        return result
+
+    def _expire(self) -> None:
+        self._write(self._unanswered.expire())
+        self._timer = self._clock.callLater(EXPIRY_INTERVAL, self._expire)
+
+
+def _parts(accepted: Sequence[Accepted]) -> Iterator[list[Accepted]]:
+    """
+    Jobs in order, as many at a time as fit in a transaction.
+    """
+    part: list[Accepted] = []
+    size = 0
+    for each in accepted:
+        if part and (len(part) == JOBS_AT_ONCE or size + len(each.put.value) > BYTES_AT_ONCE):
+            yield part
+            part, size = [], 0
+        part.append(each)
+        size += len(each.put.value)
+    if part:
+        yield part

@@ -1,0 +1,420 @@
+"""
+The job queue: all jobs, which of them run, and what users may do to them.
+"""
+
+from bisect import insort
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+from gnttwist.config.service import Configuration
+from gnttwist.config.snapshot import Snapshot
+from gnttwist.errors import JobLost, OpExecError, OpPrereqError, to_wire
+from gnttwist.jobs.accepting import Accepted, Intake
+from gnttwist.jobs.acknowledging import Acknowledgements
+from gnttwist.jobs.calls import NodeCaller
+from gnttwist.jobs.engine import PRECEDING, JobRun, Secrets, ended_from
+from gnttwist.jobs.granting import Locks
+from gnttwist.jobs.journal import Journal
+from gnttwist.jobs.live import JobView, LiveJob, OnFatal, with_op
+from gnttwist.jobs.locks import LockRow
+from gnttwist.jobs.log import JobLog
+from gnttwist.jobs.opcodes import Opcodes
+from gnttwist.jobs.recovery import Found, load
+from gnttwist.jobs.schedule import Cancel, Fail, QueuedJob, dependencies, plan
+from gnttwist.jobs.services import Services
+from gnttwist.jobs.subscriptions import Subscriptions
+from gnttwist.model.job import FINAL, Job, Status, timestamp
+from gnttwist.store.interface import Delete, Store, Transaction
+
+T = TypeVar("T")
+
+PLANNED_AT_ONCE = 200
+"""
+How many queued jobs one look at the schedule considers: under a millisecond.
+"""
+
+STALE_AT_ONCE = 100
+"""
+How many keys are removed in one transaction; it holds 128.
+"""
+
+PRIORITIES = range(-20, 20)
+"""
+What a priority can be changed to.
+"""
+
+
+class Queue:
+    """
+    All jobs, in memory and in the store.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        *,
+        clock: IReactorTime,
+        now: Callable[[], float],
+        store: Store,
+        configuration: Configuration,
+        caller: NodeCaller,
+        opcodes: Opcodes,
+        entropy: Callable[[int], bytes],
+        on_fatal: OnFatal,
+    ) -> None:
+        """
+        @param clock: For delays.
+        @param now: The wall clock, seconds since the epoch.
+        @param configuration: Loaded.
+        @param caller: Calls functions on nodes.
+        @param entropy: Makes so many random bytes.
+        @param on_fatal: Called when the store has failed: the process must end.
+        """
+        self._clock = clock
+        self._now = now
+        self._store = store
+        self._configuration = configuration
+        self._caller = caller
+        self._opcodes = opcodes
+        self._entropy = entropy
+        self._on_fatal = on_fatal
+        self._locks = Locks()
+        self._acknowledgements = Acknowledgements(clock, store, caller, on_fatal)
+        self._intake = Intake(
+            clock, now, store, opcodes, entropy, self._count_unfinished, self._accepted, on_fatal
+        )
+        self._jobs: dict[int, LiveJob] = {}
+        self._secrets: dict[int, Secrets] = {}
+        self._queued: list[QueuedJob] = []
+        self._runs: dict[int, JobRun] = {}
+        self._services: Services | None = None
+        self._planning: IDelayedCall | None = None
+        self._stopped = False
+        self._unsubscribe: Callable[[], None] | None = None
+        self.subscriptions = Subscriptions(clock, self.job)
+
+    async def start(self) -> None:
+        """
+        Take up what was left, and begin to run jobs. To be called once, before anything else.
+
+        @raise gnttwist.jobs.recovery.NoEpoch: The store was not prepared.
+        """
+        found = await load(self._store)
+        self._services = Services(
+            clock=self._clock,
+            now=self._now,
+            store=self._store,
+            configuration=self._configuration,
+            caller=self._caller,
+            locks=self._locks,
+            acknowledgements=self._acknowledgements,
+            epoch=found.epoch,
+            submit=self._intake.submit_for,
+            on_fatal=self._on_fatal,
+            incident=lambda: self._entropy(6).hex(),
+        )
+        for id, journal in found.journals.items():
+            self._locks.restore(id, journal.held())
+        self._intake.restore(found)
+        for first in range(0, len(found.stale), STALE_AT_ONCE):
+            stale: list[Delete] = list(found.stale[first : first + STALE_AT_ONCE])
+            self._store.transact(Transaction(stale)).addErrback(self._on_fatal)
+        nodes = {each.uuid: each for each in self._configuration.snapshot.nodes}
+        self._acknowledgements.restore(found.acknowledgements, nodes)
+        self._unsubscribe = self._configuration.on_change(self._configured)
+        self._resume(found)
+        self._plan_soon()
+
+    async def stop(self) -> None:
+        """
+        Leave everything for the next start; nothing is answered any more.
+        """
+        self._stopped = True
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+        if self._planning is not None and self._planning.active():
+            self._planning.cancel()
+        self._intake.stop()
+        self._acknowledgements.stop()
+        written = [run.stop() for run in self._runs.values()]
+        await DeferredList([each for each in written if each is not None])
+
+    def job(self, id: int) -> JobView | None:
+        """
+        A job's newest durable state, also of an archived one; C{None} if there is none.
+        """
+        live = self._jobs.get(id)
+        return None if live is None else live.view
+
+    def jobs(self) -> Iterator[JobView]:
+        """
+        All jobs, archived ones too.
+        """
+        return (each.view for each in self._jobs.values() if each.view is not None)
+
+    def locks(self) -> list[LockRow]:
+        """
+        All locks that are held or waited for, in order.
+        """
+        return self._locks.view()
+
+    @property
+    def drained(self) -> bool:
+        """
+        Whether no jobs are taken.
+        """
+        return self._intake.drained
+
+    async def set_drained(self, drained: bool) -> None:
+        """
+        Take no jobs from now on, or take them again; durable when this returns.
+        """
+        await self._intake.set_drained(drained)
+
+    async def submit(
+        self,
+        ops: Sequence[Mapping[str, Any]],
+        *,
+        uid: int | None,
+        raw: bytes | None = None,
+        even_if_drained: bool = False,
+    ) -> int:
+        """
+        Accept a job; it is durable when this returns. After that, L{answered} has to be called.
+
+        @param uid: Whose connection it came by.
+        @param raw: The whole request, if it may be repeated by a client that gets no answer: the first such
+            request after a restart answers with the job that was accepted then.
+        @return: Its number.
+        @raise OperationError: It is not acceptable, or the queue is drained or full.
+        """
+        return await self._intake.submit(ops, uid=uid, raw=raw, even_if_drained=even_if_drained)
+
+    async def submit_many(
+        self, jobs: Sequence[Sequence[Mapping[str, Any]]], *, uid: int | None
+    ) -> list[list[Any]]:
+        """
+        Accept jobs with consecutive numbers; durable when this returns.
+
+        @return: For each C{[True, job id]} or C{[False, message]}.
+        @raise OperationError: The queue is drained, or too full for all of them.
+        """
+        return await self._intake.submit_many(jobs, uid=uid)
+
+    def answered(self, id: int) -> None:
+        """
+        The answer to a submission was written to its client.
+        """
+        self._intake.answered(id)
+
+    async def wait_for_change(
+        self,
+        id: int,
+        compute: Callable[[JobView], T],
+        previous: T | None,
+        timeout: float,
+        *,
+        shared: Hashable = None,
+    ) -> T | None:
+        """
+        See L{Subscriptions.wait_for_change}.
+        """
+        return await self.subscriptions.wait_for_change(id, compute, previous, timeout, shared=shared)
+
+    async def cancel(self, id: int, kill: bool = False) -> tuple[bool, str]:
+        """
+        Cancel a job that has not begun to do anything, or with C{kill} stop any job at its next step and undo
+        what it did; the request is durable when this returns.
+
+        @return: Whether the job ends or will end by this, and a sentence.
+        @raise JobLost: There is no such job.
+        """
+        live = self._live(id)
+        if live.is_final:
+            return False, f"Job {id} has already ended"
+        run = self._runs.get(id)
+        if run is None:
+            self._dequeue(live)
+            await self._end_unstarted(live, ended_from(live.job, 0, "canceled", None, self._time()))
+            return True, f"Dequeued job {id}"
+        if live.job.cancel:
+            return True, f"Job {id} is being cancelled already"
+        if live.job.status == "waiting":
+            await run.cancel()
+            return True, "Job successfully cancelled"
+        if not kill:
+            return False, f"Job {id} is no longer waiting; it can only be killed"
+        await run.cancel()
+        return True, f"Job {id} stops at its next step and undoes what it did"
+
+    async def archive(self, id: int) -> bool:
+        """
+        Put a job that has ended out of sight; durable when this returns.
+
+        @return: Whether it is there and has ended.
+        """
+        live = self._jobs.get(id)
+        if live is None or not live.is_final or live.job.archived:
+            return False
+        await live.commit(job=msgspec.structs.replace(live.job, archived=True))
+        return True
+
+    async def change_priority(self, id: int, priority: int) -> tuple[bool, str]:
+        """
+        Make those opcodes of a job that have not ended more or less urgent; durable when this returns.
+
+        @raise JobLost: There is no such job.
+        @raise OpPrereqError: There is no such priority.
+        """
+        if priority not in PRIORITIES:
+            raise OpPrereqError(
+                f"Priority {priority} is not between {PRIORITIES[0]} and {PRIORITIES[-1]}", "wrong_input"
+            )
+        live = self._live(id)
+        if live.is_final:
+            return False, f"Job {id} has already ended"
+        job = live.job
+        for index, op in enumerate(job.ops):
+            if op.status not in FINAL:
+                job = with_op(job, index, priority=priority)
+        queued = id not in self._runs
+        if queued:
+            self._dequeue(live)
+        durable = live.commit(job=job)
+        if queued:
+            self._enqueue(live)
+        else:
+            self._locks.reprioritize(id, priority)
+        await durable
+        return True, f"Priorities of pending opcodes for job {id} have been changed to {priority}"
+
+    def oldest_read(self) -> int | None:
+        """
+        The oldest revision that an unfinished job may read again after a restart; C{None} if none does. History
+        before it can be compacted.
+        """
+        return min((each.oldest_read for each in self._runs.values() if each.oldest_read), default=None)
+
+    def _live(self, id: int) -> LiveJob:
+        live = self._jobs.get(id)
+        if live is None:
+            raise JobLost(f"Job {id} not found")
+        return live
+
+    def _time(self) -> tuple[int, int]:
+        return timestamp(self._now())
+
+    def _count_unfinished(self) -> int:
+        return len(self._queued) + len(self._runs)
+
+    def _new_live(self, job: Job, log: JobLog) -> LiveJob:
+        live = LiveJob(job, log, self._store, self._published, self._on_fatal)
+        live.loaded()
+        self._jobs[job.id] = live
+        return live
+
+    def _published(self, live: LiveJob) -> None:
+        if live.view is not None:
+            self.subscriptions.changed(live.view)
+
+    def _accepted(self, accepted: Accepted) -> None:
+        live = self._new_live(accepted.job, JobLog())
+        self._secrets[live.id] = accepted.secrets
+        self._enqueue(live)
+
+    def _resume(self, found: Found) -> None:
+        for job in found.jobs.values():
+            live = self._new_live(job, JobLog(found.lines.get(job.id, ())))
+            if job.status == "queued":
+                self._enqueue(live)
+            elif job.status not in FINAL:
+                self._runs[job.id] = self._new_run(live, found.journals.get(job.id), replaying=True)
+        # All are known before the first goes on: any of them could end, and start others.
+        for run in list(self._runs.values()):
+            run.start()
+
+    def _new_run(self, live: LiveJob, journal: Journal | None = None, replaying: bool = False) -> JobRun:
+        assert self._services is not None, "the queue was not started"
+        secrets = self._secrets.pop(live.id, ())
+        return JobRun(
+            self._services,
+            self._opcodes,
+            live,
+            journal or Journal(live.id),
+            secrets,
+            self._ended,
+            replaying,
+        )
+
+    def _enqueue(self, live: LiveJob) -> None:
+        needs = tuple(need for op in live.job.ops for need in dependencies(op.input.get("depends"), live.id))
+        insort(self._queued, QueuedJob(live.id, live.job.priority, needs), key=_turn)
+        self._plan_soon()
+
+    def _dequeue(self, live: LiveJob) -> None:
+        self._queued = [each for each in self._queued if each.id != live.id]
+
+    def _ended(self, run: JobRun) -> None:
+        del self._runs[run.live.id]
+        self._plan_soon()
+
+    async def _end_unstarted(self, live: LiveJob, job: Job) -> None:
+        self._secrets.pop(live.id, None)
+        durable = live.commit(job=job)
+        self._plan_soon()
+        await durable
+
+    def _configured(self, config: Snapshot) -> None:
+        if self._queued:
+            self._plan_soon()
+
+    def _plan_soon(self) -> None:
+        # Once for all that happens in this turn of the reactor.
+        if self._planning is None and not self._stopped:
+            self._planning = self._clock.callLater(0, self._plan)
+
+    def _plan(self) -> None:
+        self._planning = None
+        places = self._configuration.snapshot.cluster.max_running_jobs
+        looked = 0
+        while len(self._runs) < places and looked < len(self._queued):
+            part = self._queued[looked : looked + PLANNED_AT_ONCE]
+            decided = plan(part, self._runs, places, self._status_of)
+            gone = {*decided.start, *(id for id, _ in decided.doomed)}
+            self._queued = [each for each in self._queued if each.id not in gone]
+            looked += len(part) - len(gone)
+            for id, why in decided.doomed:
+                self._doom(self._jobs[id], why)
+            for id in decided.start:
+                self._runs[id] = self._new_run(self._jobs[id])
+            for id in decided.start:
+                self._runs[id].start()
+
+    def _status_of(self, id: int) -> Status | None:
+        live = self._jobs.get(id)
+        return None if live is None else live.job.status
+
+    def _doom(self, live: LiveJob, why: Cancel | Fail) -> None:
+        now = self._time()
+        match why:
+            case Cancel(job):
+                text = f"Job {job}, which this one depends on, was canceled"
+                job_now = ended_from(live.job, 0, "canceled", text, now)
+            case Fail(message):
+                failed = ended_from(live.job, 0, "error", PRECEDING, now)
+                job_now = with_op(failed, 0, result=to_wire(OpExecError(message)))
+        Deferred.fromCoroutine(self._end_unstarted(live, job_now)).addErrback(self._not_doomed, live)
+
+    def _not_doomed(self, failure: Any, live: LiveJob) -> None:
+        self._log.failure("ending job {job}", failure, job=live.id)
+
+
+def _turn(job: QueuedJob) -> tuple[int, int]:
+    return job.priority, job.id

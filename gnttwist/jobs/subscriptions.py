@@ -1,0 +1,149 @@
+"""
+Waiting for jobs to change: subscribe, check, wait.
+
+Waiters are told to look again, at most every 50 ms for each job, and at once when it ends. What they look at is
+durable.
+"""
+
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
+
+from attrs import define, field
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from gnttwist.errors import JobLost
+from gnttwist.jobs.live import JobView
+
+T = TypeVar("T")
+
+COALESCE = 0.05
+"""
+Seconds in which changes of a job are collected.
+"""
+
+GONE = "Can't load job file"
+"""
+What clients are told about a job that is not there, or archived; Ganeti's words.
+"""
+
+
+@define(eq=False)
+class _Topic:
+    """
+    One job that is waited for.
+
+    @ivar waiters: Each is fired once.
+    @ivar answers: What was computed from the newest view, for waiters that ask the same.
+    """
+
+    waiters: dict[Deferred[None], None] = field(factory=dict)
+    timer: IDelayedCall | None = None
+    users: int = 0
+    answers: dict[Hashable, tuple[JobView, Any]] = field(factory=dict)
+
+
+@define(eq=False)
+class Subscriptions:
+    """
+    Who waits for which job.
+
+    @ivar _find: A job's newest durable state; C{None} where it is not there.
+    """
+
+    _clock: IReactorTime
+    _find: Callable[[int], JobView | None]
+    _topics: dict[int, _Topic] = field(factory=dict)
+
+    async def wait_for_change(
+        self,
+        job: int,
+        compute: Callable[[JobView], T],
+        previous: T | None,
+        timeout: float,
+        *,
+        shared: Hashable = None,
+    ) -> T | None:
+        """
+        Wait until what C{compute} makes of a job differs from C{previous}, or the job has ended.
+
+        @param timeout: In seconds.
+        @param shared: Equal for waiters whose C{compute} gives the same; it is then called once for all of them.
+        @return: What C{compute} gave; C{None} if nothing changed in time.
+        @raise JobLost: There is no such job, or it is archived.
+        """
+        topic = self._topics.setdefault(job, _Topic())
+        topic.users += 1
+        try:
+            end = self._clock.seconds() + timeout
+            while True:
+                view = self._find(job)
+                if view is None or view.job.archived:
+                    raise JobLost(GONE)
+                value: T = self._answer(topic, view, compute, shared)
+                if view.is_final or value != previous:
+                    return value
+                left = end - self._clock.seconds()
+                if left <= 0 or not await self._changed(topic, left):
+                    return None
+        finally:
+            topic.users -= 1
+            if not topic.users:
+                self._drop(job, topic)
+
+    def changed(self, view: JobView) -> None:
+        """
+        A job's durable state has changed.
+        """
+        topic = self._topics.get(view.job.id)
+        if topic is None:
+            return
+        if view.is_final or view.job.archived:
+            self._wake(topic)
+        elif topic.timer is None:
+            topic.timer = self._clock.callLater(COALESCE, self._wake, topic)
+
+    def _answer(self, topic: _Topic, view: JobView, compute: Callable[[JobView], T], shared: Hashable) -> T:
+        if shared is None:
+            return compute(view)
+        kept = topic.answers.get(shared)
+        if kept is not None and kept[0] is view:
+            found: T = kept[1]
+            return found
+        topic.answers = {key: each for key, each in topic.answers.items() if each[0] is view}
+        value = compute(view)
+        topic.answers[shared] = (view, value)
+        return value
+
+    async def _changed(self, topic: _Topic, seconds: float) -> bool:
+        told: Deferred[None] = Deferred()
+        topic.waiters[told] = None
+        timer = self._clock.callLater(seconds, told.cancel)
+        timed_out = False
+        try:
+            await told
+        except CancelledError:
+            timed_out = not timer.active()
+            if not timed_out:
+                raise
+        finally:
+            topic.waiters.pop(told, None)
+            if timer.active():
+                timer.cancel()
+        return not timed_out
+
+    def _wake(self, topic: _Topic) -> None:
+        if topic.timer is not None and topic.timer.active():
+            topic.timer.cancel()
+        topic.timer = None
+        waiters, topic.waiters = list(topic.waiters), {}
+        for each in waiters:
+            if not each.called:
+                each.callback(None)
+
+    def _drop(self, job: int, topic: _Topic) -> None:
+        if topic.timer is not None and topic.timer.active():
+            topic.timer.cancel()
+        if self._topics.get(job) is topic:
+            del self._topics[job]
