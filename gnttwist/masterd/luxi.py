@@ -88,7 +88,7 @@ class LuxiProtocol(Protocol):
         try:
             self._waiting += self._splitter.feed(data)
         except RemoteError as reason:
-            self._refuse(str(reason))
+            self._refuse(f"Failed to parse request: {reason}")
             return
         if self._busy is not None:
             # A client that sends ahead waits. Others are read on, so that their going away is noticed.
