@@ -9,6 +9,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -23,6 +24,7 @@ from gnttwist.functions.hypervisor.interface import AttachedDisk
 from gnttwist.functions.hypervisor.kvm import sockets, testguest, trial
 from gnttwist.functions.hypervisor.kvm.hypervisor import KVMHypervisor
 from gnttwist.functions.hypervisor.kvm.places import Places
+from gnttwist.functions.hypervisor.kvm.presence import held
 from gnttwist.functions.hypervisor.kvm.process import Process
 from gnttwist.functions.registry import GUEST_MARK, FunctionError
 from gnttwist.paths import Paths
@@ -30,12 +32,28 @@ from tests.functions.context import NODE, NodeTestCase, Recorder, instance
 
 QEMU = "/usr/bin/qemu-system-x86_64"
 NAME = "inst1.example.com"
-TINYLINUX = Path(gnttwist.__file__).parent.parent / "conf" / "os" / "tinylinux"
+ABOVE = Path(gnttwist.__file__).parent.parent
+TINYLINUX = ABOVE / "conf" / "os" / "tinylinux"
 NOT_HERE = ("missing Debian packages", "cannot fetch", "apt-get update fails", "there is no tinylinux for")
 """
 What tinylinux says where it cannot be made, for want of a network or of Debian.
 """
 DISK_UUID = "7c079136-2573-4112-82d0-0d3d2aa90d8f"
+
+
+STARTER = """
+import sys
+from pathlib import Path
+from gnttwist.functions.hypervisor.interface import AttachedDisk
+from gnttwist.functions.hypervisor.kvm.hypervisor import KVMHypervisor
+from gnttwist.paths import Paths
+from tests.functions.context import NODE, Recorder, instance
+
+root = Path(sys.argv[1])
+wanted = instance(uuid="", hypervisor="kvm", beparams={"maxmem": 128, "vcpus": 1}, hvparams={"kvm_flag": "disabled"})
+disk = AttachedDisk({"dev_type": "file"}, root / "disk")
+KVMHypervisor().start(Recorder(Paths(root, NODE)), wanted, [disk], False)
+"""
 
 
 class GuestTestCase(NodeTestCase):
@@ -162,12 +180,32 @@ class QemuTests(GuestTestCase):
         A disk that another guest has open is refused, whatever our files say.
         """
         self.start()
-        pid = self.places.pid(NAME)
-        hidden = pid.with_name("hidden")
-        pid.rename(hidden)
+        pid, presence = self.places.pid(NAME), self.places.presence(NAME)
+        pid.rename(self.root / "pid")
+        presence.unlink()
         reason = self.assertRaises(FunctionError, self.start)
         self.assertIn("lock", str(reason))
-        hidden.rename(pid)
+        (self.root / "pid").rename(pid)
+
+    def test_killed_starter(self) -> None:
+        """
+        A guest whose start was killed right after the fork is found at the first look, and can be ended.
+        """
+        starter = subprocess.Popen(
+            [sys.executable, "-c", STARTER, str(self.root)], env={"PYTHONPATH": str(ABOVE)}
+        )
+        with starter:
+            presence = self.places.presence(NAME)
+            deadline = time.monotonic() + 40
+            while not held(presence):
+                self.assertLess(time.monotonic(), deadline)
+                self.assertIsNone(starter.poll())
+            starter.kill()
+        if (found := self.kvm.info(self.context, NAME)) is not None:
+            self.assertEqual(found.memory, 128)
+            self.kvm.stop(self.context, NAME, force=True, timeout=0)
+        self.assertFalse(held(presence))
+        self.assertEqual(self.kvm.names(self.context), [])
 
     def test_paused(self) -> None:
         """

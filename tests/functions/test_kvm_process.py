@@ -4,6 +4,7 @@ Tests for L{gnttwist.functions.hypervisor.kvm.process}, C{cgroups} and C{sockets
 
 import os
 import socket
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from gnttwist.functions.hypervisor.kvm.cgroups import Groups, groups, mount_point
 from gnttwist.functions.hypervisor.kvm.hypervisor import KVMHypervisor
 from gnttwist.functions.hypervisor.kvm.places import Places
+from gnttwist.functions.hypervisor.kvm.presence import Taken, held, take
 from gnttwist.functions.hypervisor.kvm.process import Command, Process, parse
 from gnttwist.functions.hypervisor.kvm.sockets import connect
 from gnttwist.functions.registry import FunctionError
@@ -320,3 +322,43 @@ class HypervisorTests(NodeTestCase):
                 "cpu_sockets",
             },
         )
+
+
+class PresenceTests(NodeTestCase):
+    """
+    Tests for L{gnttwist.functions.hypervisor.kvm.presence}.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.file = self.root / "inst1"
+
+    def test_inherited(self) -> None:
+        """
+        Who has inherited the lock holds it, whatever becomes of who took it, and lets go by its end.
+        """
+        lock = take(self.file)
+        with subprocess.Popen(["cat"], stdin=subprocess.PIPE, pass_fds=(lock,)):
+            os.close(lock)
+            self.assertTrue(held(self.file))
+            self.assertRaises(Taken, take, self.file)
+        self.assertFalse(held(self.file))
+        os.close(take(self.file))
+
+    def test_nobody(self) -> None:
+        """
+        Without the file, or with one that nobody has locked, there is no process.
+        """
+        self.assertFalse(held(self.file))
+        self.file.touch()
+        self.assertFalse(held(self.file))
+
+    def test_asking_disturbs_nobody(self) -> None:
+        """
+        Somebody who looks does not keep a guest from being started.
+        """
+        self.file.touch()
+        held(self.file)
+        lock = take(self.file)
+        self.addCleanup(os.close, lock)
+        self.assertTrue(held(self.file))

@@ -2,8 +2,8 @@
 Tests for L{gnttwist.functions.hypervisor.kvm.qmp} and L{gnttwist.functions.hypervisor.kvm.monitor}.
 """
 
-import socket
 import contextlib
+import socket
 from itertools import pairwise
 from typing import Any
 

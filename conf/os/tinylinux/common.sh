@@ -58,6 +58,19 @@ built() {
     echo "$1/tinylinux-$sum"
 }
 
+# ensure CACHE: build what is not there yet. One call builds; others wait for it.
+ensure() {
+    [ ! -d "$(built "$1")" ] || return 0
+    exec 9> "$1/lock"
+    if ! flock -n 9; then
+        say "Waiting for another installation that builds tinylinux"
+        flock 9
+    fi
+    # The lock is not for the programs that build starts: one that outlived it would hold it.
+    [ -d "$(built "$1")" ] || ./build "$(built "$1")" 9>&- || exit 1
+    exec 9>&-
+}
+
 # tools BUILT: what works on the image's file system.
 tools() {
     PATH="$1/bin:$PATH"

@@ -2,18 +2,18 @@
 Runs one OS script: a clean environment, a log, a deadline, and nothing left behind.
 """
 
-import ctypes
 import os
 import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from attrs import frozen
 
+from gnttwist.functions.children import die_with
 from gnttwist.functions.osapi.output import Output
 from gnttwist.functions.registry import FunctionError
 
@@ -26,9 +26,6 @@ DRAIN = 1.0
 """
 Seconds to go on reading after the script's end, where something that it started keeps its output open.
 """
-
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 @frozen
@@ -79,7 +76,7 @@ class Script:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 process_group=0,
-                preexec_fn=_die_with(os.getpid()),
+                preexec_fn=die_with(os.getpid()),
             )
         except OSError as reason:
             raise FunctionError(f"{self.title} cannot be started: {reason.strerror}") from reason
@@ -140,19 +137,6 @@ def _log(log: int | None, data: bytes) -> int:
         while sent < len(rest):
             sent += os.write(log, rest[sent:])
     return len(data)
-
-
-def _die_with(parent: int) -> Callable[[], None]:
-    """
-    What makes a new process get SIGKILL when its parent ends, lest a script goes on after its call has died.
-    """
-
-    def prepare() -> None:
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return prepare
 
 
 def _kill_group(process: "subprocess.Popen[bytes]") -> None:

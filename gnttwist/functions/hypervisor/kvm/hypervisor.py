@@ -5,6 +5,7 @@ The kvm hypervisor.
 import os
 import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import msgspec
@@ -16,11 +17,13 @@ from gnttwist.functions.hypervisor.interface import AttachedDisk, GuestInfo
 from gnttwist.functions.hypervisor.kvm import command, machine
 from gnttwist.functions.hypervisor.kvm.acceleration import Acceleration
 from gnttwist.functions.hypervisor.kvm.cgroups import groups
+from gnttwist.functions.hypervisor.kvm.command import Guest
 from gnttwist.functions.hypervisor.kvm.ending import Ending
 from gnttwist.functions.hypervisor.kvm.launch import Launch
 from gnttwist.functions.hypervisor.kvm.parameters import parameters
 from gnttwist.functions.hypervisor.kvm.places import Places
-from gnttwist.functions.hypervisor.kvm.process import Process
+from gnttwist.functions.hypervisor.kvm.presence import Taken, take
+from gnttwist.functions.hypervisor.kvm.process import running
 from gnttwist.functions.registry import Context, FunctionError
 
 CONSOLE_WRAPPER = "/usr/lib/ganeti/tools/kvm-console-wrapper"
@@ -52,7 +55,7 @@ class KVMHypervisor:
         self, context: Context, instance: Mapping[str, Any], disks: Sequence[AttachedDisk], paused: bool
     ) -> None:
         """
-        Start QEMU. It locks its pid file and its disks, so that there are never two of one guest.
+        Start QEMU. It holds a lock from its fork on, so that there are never two of one guest.
         """
         wanted = arguments.instance(instance)
         places = Places(context.paths)
@@ -70,25 +73,25 @@ class KVMHypervisor:
         choice = Acceleration(places.acceleration).choose(program, chosen.kvm_flag)
         context.feedback("message", str(choice))
         guest = machine.guest(context, wanted, chosen, program, choice.accelerator, disks)
-        kept = command.kept(guest, places)
-        places.clean(wanted.name)
-        content = command.runtime(
-            kept, wanted.hvparams, list(zip((each.disk for each in disks), guest.drives, strict=True))
-        )
-        files.replace(places.runtime(wanted.name), msgspec.json.encode(content), mode=0o600)
-        words = command.relative([*kept, *command.added(guest, places, paused=paused)], places.sockets)
-        try:
-            self._launch(context, wanted.name, words)
-        except FunctionError as reason:
-            self._clean(context, wanted.name)
-            raise FunctionError(f"Failed to start instance {wanted.name}: {reason}") from reason
+        with ExitStack() as descriptors:
+            try:
+                lock = take(places.presence(wanted.name))
+            except Taken as reason:
+                raise FunctionError(f"Failed to start instance {wanted.name}: already running") from reason
+            descriptors.callback(os.close, lock)
+            places.clean(wanted.name)
+            try:
+                self._launch(context, guest, wanted.hvparams, disks, lock, paused)
+            except FunctionError as reason:
+                self._clean(context, wanted.name)
+                raise FunctionError(f"Failed to start instance {wanted.name}: {reason}") from reason
 
     def stop(self, context: Context, name: str, *, force: bool, timeout: float) -> None:
         """
         Press the power button, wait, and end QEMU.
         """
         places = Places(context.paths)
-        process = Process.find(places.pid(name), name)
+        process = running(places, name)
         if process is None:
             self._clean(context, name)
             raise FunctionError(f"Failed to stop instance {name}: not running")
@@ -106,20 +109,20 @@ class KVMHypervisor:
 
     def names(self, context: Context) -> list[str]:
         """
-        The pid files of those that are there.
+        All that have a living QEMU, in order.
         """
-        return sorted(self.all_info(context))
+        return list(self.all_info(context))
 
     def all_info(self, context: Context) -> dict[str, GuestInfo]:
         """
-        All whose pid file names a living QEMU.
+        All that have a living QEMU.
         """
         places = Places(context.paths)
-        try:
-            names = os.listdir(places.pids)
-        except FileNotFoundError:
-            return {}
-        found = {each: self._running(places, each) for each in names}
+        names: set[str] = set()
+        for directory in (places.pids, places.presence("").parent):
+            with suppress(FileNotFoundError):
+                names.update(os.listdir(directory))
+        found = {each: self._running(places, each) for each in sorted(names)}
         return {each: info for each, info in found.items() if info is not None}
 
     def node_info(self, context: Context, hvparams: Mapping[str, Any]) -> dict[str, Any]:
@@ -184,25 +187,49 @@ class KVMHypervisor:
             ],
         }
 
-    def _launch(self, context: Context, name: str, words: Sequence[str]) -> None:
+    def _launch(
+        self,
+        context: Context,
+        guest: Guest,
+        hvparams: Mapping[str, Any],
+        disks: Sequence[AttachedDisk],
+        lock: int,
+        paused: bool,
+    ) -> None:
         places = Places(context.paths)
+        kept = command.kept(guest, places)
+        drives = list(zip((each.disk for each in disks), guest.drives, strict=True))
+        content = msgspec.json.encode(command.runtime(kept, hvparams, drives))
+        files.replace(places.runtime(guest.name), content, mode=0o600)
+        words = command.relative([*kept, *command.added(guest, places, paused=paused)], places.sockets)
         known = groups(context.paths.hostname)
-        group = None if known is None else known.join(name)
+        group = None if known is None else known.join(guest.name)
         try:
-            Launch(name, words, places.sockets, places.log(name), places.socket(name, "qmp"), group).run()
+            Launch(
+                name=guest.name,
+                words=words,
+                directory=places.sockets,
+                log=places.log(guest.name),
+                qmp=places.socket(guest.name, "qmp"),
+                lock=lock,
+                group=group,
+            ).run()
         finally:
             if group is not None:
                 os.close(group)
 
     def _running(self, places: Places, name: str) -> GuestInfo | None:
-        process = Process.find(places.pid(name), name)
+        process = running(places, name)
         if process is None:
             return None
         with process:
             return GuestInfo(process.command.memory, process.command.vcpus, time=process.seconds())
 
     def _clean(self, context: Context, name: str) -> None:
-        Places(context.paths).clean(name)
+        places = Places(context.paths)
+        places.clean(name)
+        with suppress(FileNotFoundError):
+            places.presence(name).unlink()
         if (known := groups(context.paths.hostname)) is not None:
             known.leave(name)
 

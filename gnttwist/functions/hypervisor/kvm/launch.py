@@ -49,6 +49,7 @@ class Launch:
     @ivar directory: Where it is run.
     @ivar log: What it writes goes to the end of this file.
     @ivar qmp: Its machine monitor.
+    @ivar lock: A descriptor that it inherits.
     @ivar group: A descriptor by which it joins its control group, or C{None}.
     """
 
@@ -57,6 +58,7 @@ class Launch:
     directory: Path
     log: Path
     qmp: Path
+    lock: int
     group: int | None = None
 
     def run(self) -> None:
@@ -90,6 +92,7 @@ class Launch:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                pass_fds=(self.lock,),
                 preexec_fn=self._join,
             )
         except (OSError, subprocess.SubprocessError) as reason:

@@ -66,6 +66,12 @@ class Places:
         """
         return self.pids / name
 
+    def presence(self, name: str) -> Path:
+        """
+        The file that a guest's process has locked as long as it is there.
+        """
+        return self.base / "alive" / name
+
     def socket(self, name: str, kind: Socket) -> Path:
         """
         A guest's socket.
@@ -90,7 +96,13 @@ class Places:
 
         @raise FunctionError: One cannot be made.
         """
-        for each in (self.sockets, self.pids, self.base / "conf", self._paths.log / "kvm"):
+        for each in (
+            self.sockets,
+            self.pids,
+            self.base / "alive",
+            self.base / "conf",
+            self._paths.log / "kvm",
+        ):
             try:
                 each.mkdir(mode=0o755, parents=True, exist_ok=True)
             except OSError as reason:
@@ -109,7 +121,7 @@ class Places:
 
     def clean(self, name: str) -> None:
         """
-        Remove what is left of a guest that does not run, but for its log.
+        Remove what is left of a guest that does not run, but for its log and its lock.
         """
         sockets = [self.socket(name, kind) for kind in SOCKETS]
         for each in (self.pid(name), self.runtime(name), *sockets):

@@ -5,6 +5,7 @@ A guest's QEMU as a process: whether it is there, what its command line says, an
 import os
 import select
 import signal
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import pairwise
@@ -12,7 +13,21 @@ from pathlib import Path
 
 from attrs import define, frozen
 
+from gnttwist.functions.hypervisor.kvm.places import Places
+from gnttwist.functions.hypervisor.kvm.presence import held
+from gnttwist.functions.registry import FunctionError
+
 PROC = Path("/proc")
+
+PATIENCE = 10.0
+"""
+Seconds for QEMU to write its pid file, which is among the first that it does, and to end after it has removed it.
+"""
+
+LOOK_EVERY = 0.02
+"""
+Seconds between two looks for that.
+"""
 
 
 @frozen
@@ -125,6 +140,23 @@ class Process:
             return 0
         fields = text.rpartition(") ")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def running(places: Places, name: str) -> Process | None:
+    """
+    The process of the guest C{name}. One that is just being started, or is just ending, is waited for.
+
+    @raise FunctionError: There is one, and it does not tell its number.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while (found := Process.find(places.pid(name), name)) is None and held(places.presence(name)):
+        if time.monotonic() > deadline:
+            raise FunctionError(
+                f"There is a QEMU of instance {name}, and {places.pid(name)} does not tell which"
+            )
+        # No event tells of it; both take some milliseconds.
+        select.poll().poll(LOOK_EVERY * 1000)
+    return found
 
 
 def _command(directory: Path) -> Command | None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
+from gnttwist.functions.children import die_with
 from gnttwist.functions.hypervisor.kvm import testguest
 from gnttwist.functions.registry import FunctionError
 
@@ -117,6 +118,7 @@ def _start(words: Sequence[str], disk: int) -> "subprocess.Popen[bytes]":
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             pass_fds=(disk,),
+            preexec_fn=die_with(os.getpid()),
         )
     except OSError as reason:
         raise FunctionError(f"{words[0]} cannot be started: {reason.strerror}") from reason
