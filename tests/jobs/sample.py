@@ -16,6 +16,7 @@ from gnttwist.jobs.opcodes import Opcodes
 from gnttwist.model import opcodes
 from gnttwist.model.objects import Instance, Node
 from gnttwist.model.opcode import Opcode, Parameters
+from gnttwist.testing.nodes import Function
 
 
 class OpMake(Opcode, frozen=True, kw_only=True):
@@ -223,7 +224,7 @@ def _info(world: dict[str, Any], name: str, hypervisor: str, parameters: Any) ->
     return {"memory": 128} if name in world.get("disks", ()) else None
 
 
-FUNCTIONS = {
+FUNCTIONS: Mapping[str, Function] = {
     "make_disk": _make_disk,
     "remove_disk": _remove_disk,
     "start": _start,

@@ -157,6 +157,7 @@ class Master:
     One life of the master.
 
     @ivar boundaries: What was passed so far: each is a moment at which it can be killed.
+    @ivar clock: What dies with it.
     """
 
     def __init__(self, world: World, on_boundary: Callable[[str], None] = no_boundary) -> None:
@@ -164,13 +165,13 @@ class Master:
         self.boundaries: list[str] = []
         self.lost = False
         self._on_boundary = on_boundary
-        self._clock = MortalClock(world.clock)
+        self.clock = MortalClock(world.clock)
         self._connection: Connection = world.nodes.connect(self._pass)
         world.store = self._store = world.store.crash(on_commit=lambda *_: self._pass("committed"))
         self.configuration = Configuration(self._store, self._fatal)
         self.wait(Deferred.fromCoroutine(self.configuration.load()))
         self.queue = Queue(
-            clock=self._clock,
+            clock=self.clock,
             now=world.now,
             store=self._store,
             configuration=self.configuration,
@@ -193,7 +194,7 @@ class Master:
         Lose the process, at this very moment.
         """
         self.lost = True
-        self._clock.kill()
+        self.clock.kill()
         self._connection.lose()
         self.world.store = self._store.crash()
 
