@@ -10,7 +10,7 @@ from gnttwist.cli.follow import follow, view
 from gnttwist.cli.listing import any_of, chosen, fields_option, listing
 from gnttwist.cli.output import moment, plain, print_json, print_members
 from gnttwist.cli.session import Session, json_option, pass_session
-from gnttwist.errors import JobLost
+from gnttwist.errors import JobLost, from_wire
 
 LIST_FIELDS = ("id", "status", "summary")
 JSON_FIELDS = (
@@ -80,7 +80,7 @@ def info(session: Session, job: int, as_json: bool) -> None:
                 "Had its locks": _when(found["opexec"][index]),
                 "Ended": _when(found["opend"][index]),
                 "Parameters": {name: op[name] for name in sorted(op) if name not in ("OP_ID", "reason")},
-                "Result": found["opresult"][index],
+                "Result": _result(found["opstatus"][index], found["opresult"][index]),
             },
             1,
         )
@@ -133,6 +133,11 @@ def describe(session: Session, job: int) -> dict[str, Any]:
     if found["status"] is None:
         raise JobLost(f"there is no job {job}")
     return found
+
+
+def _result(status: str, result: Any) -> Any:
+    error = from_wire(result) if status == "error" else None
+    return result if error is None else f"{error.wire_name}: {error}"
 
 
 def _when(value: list[int] | None) -> str:
