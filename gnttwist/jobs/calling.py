@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from gnttwist.errors import CallAborted, JobCanceled, NodeError, NotAnswering
-from gnttwist.jobs.acknowledging import Acknowledgements
+from gnttwist.jobs.acknowledging import END_GRACE, Acknowledgements
 from gnttwist.jobs.calls import Call
 from gnttwist.jobs.execution import CANCELED, Execution, Wait
 from gnttwist.jobs.feedback import Forwarding, OnFeedback
@@ -117,7 +117,9 @@ class NodeCall:
         services = execution.services
         seen = 0 if self.key is None else execution.live.log.seen(self.key)
         forwarding = Forwarding(execution, services.clock, self._path, self.key, on_feedback, seen)
-        call = Call(self._function, self._arguments, self.key, seen, deadline)
+        # An aborted call still answers, and one that ended in time while the daemon was away is still to be heard.
+        patience = None if deadline is None else max(deadline, services.now()) + END_GRACE
+        call = Call(self._function, self._arguments, self.key, seen, patience)
 
         def abandon() -> None:
             forwarding.abandon()

@@ -11,6 +11,7 @@ import msgspec
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from gnttwist.config.service import Configuration
 from gnttwist.config.snapshot import Snapshot
@@ -84,11 +85,12 @@ class Queue:
         self._caller = caller
         self._opcodes = opcodes
         self._entropy = entropy
-        self._on_fatal = on_fatal
+        self._tell_fatal = on_fatal
+        self._failed: Deferred[None] = Deferred()
         self._locks = Locks()
-        self._acknowledgements = Acknowledgements(clock, store, caller, on_fatal)
+        self._acknowledgements = Acknowledgements(clock, store, caller, self._on_fatal)
         self._intake = Intake(
-            clock, now, store, opcodes, entropy, self._count_unfinished, self._accepted, on_fatal
+            clock, now, store, opcodes, entropy, self._count_unfinished, self._accepted, self._on_fatal
         )
         self._jobs: dict[int, LiveJob] = {}
         self._secrets: dict[int, Secrets] = {}
@@ -144,7 +146,10 @@ class Queue:
         self._intake.stop()
         self._acknowledgements.stop()
         written = [run.stop() for run in self._runs.values()]
-        await DeferredList([each for each in written if each is not None])
+        durable: Deferred[Any] = DeferredList([each for each in written if each is not None])
+        failed: Deferred[Any] = self._failed
+        # A store that has failed writes nothing any more.
+        await DeferredList([durable, failed], fireOnOneCallback=True)
 
     def job(self, id: int) -> JobView | None:
         """
@@ -301,6 +306,11 @@ class Queue:
         before it can be compacted.
         """
         return min((each.oldest_read for each in self._runs.values() if each.oldest_read), default=None)
+
+    def _on_fatal(self, failure: Failure) -> None:
+        if not self._failed.called:
+            self._failed.callback(None)
+        self._tell_fatal(failure)
 
     def _live(self, id: int) -> LiveJob:
         live = self._jobs.get(id)

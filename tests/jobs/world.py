@@ -158,12 +158,14 @@ class Master:
 
     @ivar boundaries: What was passed so far: each is a moment at which it can be killed.
     @ivar clock: What dies with it.
+    @ivar on_fatal: What happens when the store fails.
     """
 
     def __init__(self, world: World, on_boundary: Callable[[str], None] = no_boundary) -> None:
         self.world = world
         self.boundaries: list[str] = []
         self.lost = False
+        self.on_fatal: Callable[[Failure], object] = Failure.raiseException
         self._on_boundary = on_boundary
         self.clock = MortalClock(world.clock)
         self._connection: Connection = world.nodes.connect(self._pass)
@@ -294,4 +296,4 @@ class Master:
 
     def _fatal(self, failure: Failure) -> None:
         if not self.lost:
-            failure.raiseException()
+            self.on_fatal(failure)
