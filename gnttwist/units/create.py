@@ -13,7 +13,7 @@ import msgspec
 from gnttwist.config.draft import Draft
 from gnttwist.config.parameters import fill_hv, fill_os, fill_os_private, group_ipolicy
 from gnttwist.config.snapshot import Snapshot
-from gnttwist.errors import ECode, NodeError
+from gnttwist.errors import ECode, FunctionFailed, NodeError
 from gnttwist.jobs.context import JobContext, LockMode
 from gnttwist.model.objects import Disk, Instance, Nic, Node
 from gnttwist.model.opcode_instance import OpInstanceCreate
@@ -131,6 +131,8 @@ async def _check_node(
             )
         await job.call(node, "os_validate", [True, request.os, ["parameters"], parameters, op.force_variant])
         await job.call(node, "hypervisor_validate_params", [request.hypervisor, fill_hv(config, instance)])
+    except FunctionFailed as reason:
+        raise refuse(str(reason)) from reason
     except NodeError as reason:
         raise refuse(str(reason), ECode.ENVIRON) from reason
 
