@@ -203,7 +203,7 @@ class HTTPNodeCaller:
                 pause = RETRY_FIRST
                 progress.heard = self._clock.seconds()
                 if not isinstance(answer, rpc.Unfinished):
-                    return _outcome(node, answer)
+                    return _outcome(node, call.function, answer)
                 progress.id = call.key or answer.id
 
     def _check_patience(self, node: Node, progress: _Progress, reason: str) -> None:
@@ -315,16 +315,16 @@ def _check_online(node: Node) -> None:
         raise NotAnswering(f"Node {node.name} is marked offline")
 
 
-def _outcome(node: Node, answer: rpc.Finished | rpc.Ended) -> Any:
+def _outcome(node: Node, function: str, answer: rpc.Finished | rpc.Ended) -> Any:
     match answer:
         case rpc.Finished(True, payload):
             return payload
         case rpc.Finished(False, text):
             raise FunctionFailed(str(text) if text else "No error information")
         case rpc.Ended("aborted", detail):
-            raise CallAborted(f"Node {node.name}: {detail}")
+            raise CallAborted(f"Node {node.name}: {function}: {detail}")
         case rpc.Ended(_, detail):
-            raise FunctionDied(f"Node {node.name}: {detail}")
+            raise FunctionDied(f"Node {node.name}: {function}: {detail}")
     raise AssertionError("all answers are above")
 
 
@@ -332,5 +332,5 @@ def _old_outcome(node: Node, function: str, reply: Reply | Body) -> Any:
     if not isinstance(reply, Reply):
         raise RemoteError("a stream that nobody asked for")
     if reply.status == 200:
-        return _outcome(node, rpc.decode_value(reply.body))
+        return _outcome(node, function, rpc.decode_value(reply.body))
     raise NodeError(f"Node {node.name} refuses {function}: {reply.text}")

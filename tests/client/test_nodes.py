@@ -280,8 +280,8 @@ class CallTests(CallerCase):
         for answer, kind, text in (
             (rpc.Finished(False, "no such disk"), FunctionFailed, "no such disk"),
             (rpc.Finished(False, None), FunctionFailed, "No error information"),
-            (rpc.Ended("died", "signal 9"), FunctionDied, "Node node1: signal 9"),
-            (rpc.Ended("aborted", "asked"), CallAborted, "Node node1: asked"),
+            (rpc.Ended("died", "signal 9"), FunctionDied, "Node node1: test_delay: signal 9"),
+            (rpc.Ended("aborted", "asked"), CallAborted, "Node node1: test_delay: asked"),
         ):
             stream = self.stream()
             call = self.call()
