@@ -17,9 +17,18 @@ fetched by tinylinux itself.
 """
 
 Run = Callable[[Sequence[str]], int]
+"""
+Runs a command and gives its exit code.
+"""
 
 
-def missing(find: Callable[[str], str | None] = shutil.which) -> list[str]:
+Find = Callable[[str], str | None]
+"""
+Where a program is: C{shutil.which}.
+"""
+
+
+def missing(find: Find = shutil.which) -> list[str]:
     """
     The Debian packages that are not there.
     """
@@ -35,20 +44,6 @@ def can_install(
     return uid == 0 and not environ.get("GNT_NO_INSTALL") and find("apt-get") is not None
 
 
-def install(packages: Sequence[str], run: "Run | None" = None) -> None:
-    """
-    Install Debian packages.
-
-    @raise SandboxError: That fails; the text tells how to see why.
-    """
-    command = ["apt-get", "-qq", "-y", "--no-install-recommends", "install", *packages]
-    do = run or _run
-    # A fresh machine has no lists yet; a failure shows in what follows.
-    do(["apt-get", "-qq", "update"])
-    if do(command) != 0:
-        raise SandboxError(f"installing failed; try it yourself: {' '.join(command)}")
-
-
 def _run(command: Sequence[str]) -> int:
     return subprocess.run(
         command,
@@ -58,9 +53,30 @@ def _run(command: Sequence[str]) -> int:
     ).returncode
 
 
-def hypervisor(environ: Mapping[str, str], uid: int, say: Callable[[str], None]) -> str:
+def install(packages: Sequence[str], run: Run = _run) -> None:
+    """
+    Install Debian packages.
+
+    @raise SandboxError: That fails; the text tells how to see why.
+    """
+    command = ["apt-get", "-qq", "-y", "--no-install-recommends", "install", *packages]
+    # A fresh machine has no lists yet. A failure of this one shows in what follows.
+    run(["apt-get", "-qq", "update"])
+    if run(command) != 0:
+        raise SandboxError(f"installing failed; try it yourself: {' '.join(command)}")
+
+
+def hypervisor(
+    environ: Mapping[str, str],
+    uid: int,
+    say: Callable[[str], None],
+    find: Find = shutil.which,
+    run: Run = _run,
+) -> str:
     """
     Which hypervisor the demonstration uses, having installed what it needs.
+
+    @param say: Told in a line what is done about missing packages.
 
     @raise SandboxError: Packages are missing and may not be installed.
     """
@@ -70,13 +86,13 @@ def hypervisor(environ: Mapping[str, str], uid: int, say: Callable[[str], None])
         return "fake"
     if wanted != "kvm":
         raise SandboxError(f"GNT_DEMO={wanted}: only fake and kvm are known")
-    packages = missing()
+    packages = missing(find)
     if not packages:
         return "kvm"
     names = " ".join(packages)
-    if can_install(environ, uid):
+    if can_install(environ, uid, find):
         say(f"installing {names}")
-        install(packages)
+        install(packages, run)
         return "kvm"
     if uid != 0 and "GNT_DEMO" not in environ:
         say(
