@@ -38,6 +38,7 @@ class Scenario:
 
     @ivar make: Makes the cluster.
     @ivar jobs: Each a list of opcodes.
+    @ivar expected: The status of each opcode of each job in the end.
     @ivar actions: What a user does, seconds after the beginning; done once more by each life of the master that
         begins later, as by a user who does not know whether it was heard.
     @ivar compared: Which lines of the log must be the same.
@@ -45,6 +46,7 @@ class Scenario:
 
     make: Callable[[], World]
     jobs: Sequence[Sequence[dict[str, Any]]]
+    expected: Sequence[Sequence[str]]
     actions: Sequence[tuple[float, Callable[[Master], None]]] = ()
     compared: Callable[[LogEntry], bool] = every_line
 

@@ -4,14 +4,23 @@ Whatever moment the master is killed at, its jobs end as if it had not been.
 
 import random
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from functools import partial
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from gnttwist.errors import FunctionFailed
+from gnttwist.jobs.calling import is_changing
+from gnttwist.jobs.opcodes import Opcodes
+from gnttwist.testing.nodes import Function
+from gnttwist.units.table import UNITS
+from gnttwist.wire.calls import FUNCTIONS
 from tests.faults.boundaries import Ran, Scenario, differences, kill, run
-from tests.jobs.sample import FUNCTIONS, sample
-from tests.jobs.world import World
+from tests.jobs import sample
+from tests.jobs.world import World, prepared_store
+from tests.units import world as units_world
+from tests.units.world import NodeState
 
 SEED = 20
 """
@@ -35,7 +44,7 @@ def world() -> World:
     """
     Two nodes, and the sample's opcodes.
     """
-    return World(sample(), FUNCTIONS)
+    return World(sample.sample(), sample.FUNCTIONS)
 
 
 def making(name: str, **parameters: Any) -> dict[str, Any]:
@@ -45,13 +54,84 @@ def making(name: str, **parameters: Any) -> dict[str, Any]:
     return {"OP_ID": "OP_MAKE", "name": name, **parameters}
 
 
+def real_function(name: str) -> Function:
+    """
+    A function as the units' own tests have it, which here takes a while and says so.
+    """
+
+    def function(world: dict[str, Any], *arguments: Any) -> Generator[Any, None, Any]:
+        yield "message", f"{name} begins"
+        yield 0.7
+        if name == world.get("failing"):
+            raise FunctionFailed(f"{name} does not work here")
+        payload = answer(world, *arguments)
+        yield 0.7
+        return payload
+
+    def answer(world: dict[str, Any], *arguments: Any) -> Any:
+        state = world.setdefault("state", NodeState())
+        return getattr(units_world.World(), f"_{name}")(state, *arguments)
+
+    def at_once(world: dict[str, Any], *arguments: Any) -> Any:
+        return answer(world, *arguments)
+
+    return function if is_changing(name) else at_once
+
+
+def real_world(failing: str = "") -> World:
+    """
+    Two nodes, and the real opcodes, units and names of functions.
+
+    @param failing: A function that fails on all nodes.
+    """
+    functions = {name: real_function(name) for name in FUNCTIONS if hasattr(units_world.World, f"_{name}")}
+    config = units_world.cluster_of(2, enabled_hypervisors=["fake"])
+    made = World(Opcodes(UNITS), functions, store=prepared_store(config))
+    for node in config.nodes:
+        made.nodes.worlds[node.name]["failing"] = failing
+    return made
+
+
+INSTANCE = "web.example.com"
+CREATE = {
+    "OP_ID": "OP_INSTANCE_CREATE",
+    "instance_name": INSTANCE,
+    "mode": "create",
+    "disks": [{"size": 1024}, {"size": 2048}],
+    "nics": [{}],
+    "os_type": "noop",
+    "hypervisor": "fake",
+    "ignore_ipolicy": True,
+    "iallocator": ".",
+}
+SHUTDOWN, STARTUP, REMOVE = (
+    {"OP_ID": f"OP_INSTANCE_{what}", "instance_name": INSTANCE} for what in ("SHUTDOWN", "STARTUP", "REMOVE")
+)
+DELAY = {"OP_ID": "OP_TEST_DELAY", "duration": 1.0, "on_nodes": ["node1", "node2"], "repeat": 2}
+VERIFY = {"OP_ID": "OP_CLUSTER_VERIFY"}
+
+OK, ERROR, CANCELED = "success", "error", "canceled"
+
 SCENARIOS = {
-    "made": Scenario(world, [[making("a", children=2)]]),
-    "three jobs": Scenario(world, [[making("a"), making("b")], [making("a")], [making("c")]]),
-    "broken early": Scenario(world, [[making("a", break_at="change"), making("b")]]),
-    "broken late": Scenario(world, [[making("a", break_at="start")]]),
-    "killed in calls": Scenario(world, [[making("a", slow=50.0), making("b")]], [(5.0, kill(1))]),
-    "killed asleep": Scenario(world, [[making("a")]], [(1.5, kill(1))]),
+    "made": Scenario(world, [[making("a", children=2)]], [[OK], [OK], [OK]]),
+    "three jobs": Scenario(
+        world, [[making("a"), making("b")], [making("a")], [making("c")]], [[OK, OK], [ERROR], [OK]]
+    ),
+    "broken early": Scenario(world, [[making("a", break_at="change"), making("b")]], [[ERROR, ERROR]]),
+    "broken late": Scenario(world, [[making("a", break_at="start")]], [[ERROR]]),
+    "killed in calls": Scenario(
+        world, [[making("a", slow=50.0), making("b")]], [[CANCELED, CANCELED]], [(5.0, kill(1))]
+    ),
+    "killed asleep": Scenario(world, [[making("a")]], [[CANCELED]], [(1.5, kill(1))]),
+    "create": Scenario(real_world, [[CREATE]], [[OK]]),
+    "create, stop, start, remove": Scenario(
+        real_world, [[CREATE, SHUTDOWN, STARTUP, REMOVE]], [[OK, OK, OK, OK]]
+    ),
+    "create without its OS": Scenario(partial(real_world, "instance_os_add"), [[CREATE]], [[ERROR]]),
+    "create without a start": Scenario(partial(real_world, "instance_start"), [[CREATE]], [[ERROR]]),
+    "create killed": Scenario(real_world, [[CREATE]], [[CANCELED]], [(8.0, kill(1))]),
+    "delay": Scenario(real_world, [[DELAY]], [[OK]]),
+    "verify": Scenario(real_world, [[VERIFY]], [[OK], [OK], [OK]]),
 }
 
 
@@ -66,6 +146,8 @@ class MasterBoundaryTests(SynchronousTestCase):
         """
         scenario = SCENARIOS[name]
         undisturbed = run(scenario)
+        statuses = [[status for _, status, _ in ops] for ops in undisturbed.end.jobs]
+        self.assertEqual(statuses, scenario.expected, undisturbed.end.jobs)
         (boundaries,) = undisturbed.lives
         for each in range(len(boundaries)):
             self.assertEqual(len(self.compare(name, undisturbed, [each]).lives), 2, "it was not killed")
@@ -115,6 +197,48 @@ class MasterBoundaryTests(SynchronousTestCase):
         A job that a user kills between its calls.
         """
         self.check("killed asleep")
+
+    def test_create(self) -> None:
+        """
+        OP_INSTANCE_CREATE.
+        """
+        self.check("create")
+
+    def test_life(self) -> None:
+        """
+        OP_INSTANCE_CREATE, SHUTDOWN, STARTUP and REMOVE in one job.
+        """
+        self.check("create, stop, start, remove")
+
+    def test_create_without_os(self) -> None:
+        """
+        OP_INSTANCE_CREATE whose OS script fails.
+        """
+        self.check("create without its OS")
+
+    def test_create_without_start(self) -> None:
+        """
+        OP_INSTANCE_CREATE whose guest does not start.
+        """
+        self.check("create without a start")
+
+    def test_create_killed(self) -> None:
+        """
+        OP_INSTANCE_CREATE that a user kills on the way.
+        """
+        self.check("create killed")
+
+    def test_delay(self) -> None:
+        """
+        OP_TEST_DELAY on the master and on nodes.
+        """
+        self.check("delay")
+
+    def test_verify(self) -> None:
+        """
+        OP_CLUSTER_VERIFY and the jobs that it submits.
+        """
+        self.check("verify")
 
     def test_killed_again_and_again(self) -> None:
         """

@@ -45,7 +45,7 @@ NODES = tuple(
     for number in (1, 2)
 )
 
-EMPTY = Snapshot(
+TWO_NODES = Snapshot(
     cluster=Cluster(
         uuid="cluster-uuid",
         cluster_name="c.example.com",
@@ -54,7 +54,7 @@ EMPTY = Snapshot(
         master_netdev="lo",
     ),
     serial=1,
-)
+).with_objects(NODES)
 
 
 @implementer(IReactorTime)
@@ -104,21 +104,13 @@ class MortalClock:
                 each.cancel()
 
 
-def prepared_store(config: Snapshot = EMPTY, nodes: Sequence[Node] = NODES) -> MemoryStore:
+def prepared_store(config: Snapshot = TWO_NODES) -> MemoryStore:
     """
     A new cluster's store; it commits when it is told to.
     """
     store = MemoryStore(auto_commit=False)
-    objects = [config.cluster, *nodes, *config.groups, *config.instances]
-    store.transact(
-        Transaction(
-            [
-                Put(EPOCH_KEY, b"epoch"),
-                *records.of_objects(objects),
-                *records.bookkeeping(config),
-            ]
-        )
-    )
+    objects = records.of_objects([config.cluster, *config.nodes, *config.groups, *config.instances])
+    store.transact(Transaction([Put(EPOCH_KEY, b"epoch"), *objects, *records.bookkeeping(config)]))
     store.commit_all()
     return store
 
