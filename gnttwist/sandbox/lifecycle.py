@@ -2,6 +2,7 @@
 Making, starting, looking at and removing a sandbox.
 """
 
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
@@ -68,7 +69,7 @@ def up(directory: Path, nodes: int, hypervisor: str, network: str | None, say: S
     @return: The sandbox, every daemon answering.
     @raise SandboxError: It cannot be made or does not start; whatever was started is stopped again.
     """
-    directory = directory.absolute()
+    directory = _normal(directory)
     _check_programs(hypervisor)
     if (directory / STATE).exists():
         raise SandboxError(
@@ -122,7 +123,7 @@ def down(directory: Path) -> None:
 
     @raise SandboxError: There is none, or it cannot be removed.
     """
-    sandbox = read_state(directory.absolute())
+    sandbox = read_state(_normal(directory))
     halt(sandbox)
     try:
         for node in sandbox.nodes:
@@ -149,7 +150,7 @@ def status(directory: Path) -> list[Health]:
 
     @raise SandboxError: There is no sandbox.
     """
-    sandbox = read_state(directory.absolute())
+    sandbox = read_state(_normal(directory))
     return [
         each
         for node in sandbox.nodes
@@ -274,6 +275,11 @@ def _check_programs(hypervisor: str) -> None:
 def _remove(directory: Path) -> None:
     if directory.exists():
         shutil.rmtree(directory)
+
+
+def _normal(directory: Path) -> Path:
+    # Without "..", because roots and sockets are named by it.
+    return Path(os.path.abspath(directory))
 
 
 def _count(number: int, what: str) -> str:
