@@ -71,12 +71,12 @@ def make(sandbox: Sandbox) -> None:
 
 def os_definitions() -> list[Path]:
     """
-    The project's own OS definitions: in a checkout, or where the package was installed.
+    The project's own OS definitions: where the package was installed, or in a checkout.
 
     @raise SandboxError: They are not there.
     """
     package = Path(gnttwist.__file__).parent
-    for directory in (package.parent / "conf/os", package / "conf/os"):
+    for directory in (package / "conf/os", package.parent / "conf/os"):
         if directory.is_dir():
             return sorted(each for each in directory.iterdir() if (each / "ganeti_api_version").exists())
     raise SandboxError(f"the OS definitions are missing beside {package}: the installation is broken")
