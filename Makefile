@@ -16,8 +16,12 @@ demo: $(STAMP)        ## a cluster on this machine, and a guest that really runs
 demo-down: $(STAMP)   ## stop the demo's cluster and remove all of it
 	@$(BIN)/python -m gnttwist.sandbox.demo down
 
+# The interoperability tests need what `make interop` fetches, and are its own.
+PACKAGES := $(patsubst %/__init__.py,%,$(wildcard tests/*/__init__.py))
+TESTS := $(filter-out tests/interop,$(PACKAGES)) $(wildcard tests/test_*.py)
+
 test: $(STAMP)        ## unit, functional and fault tests
-	@$(BIN)/trial -j2 --temp-directory=.trial/test tests
+	@$(BIN)/trial -j2 --temp-directory=.trial/test $(TESTS)
 lint: $(STAMP)        ## style and types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 format: $(STAMP)
