@@ -2,14 +2,13 @@
 The job queue: all jobs, which of them run, and what users may do to them.
 """
 
-from bisect import insort
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 
 from twisted.internet.defer import Deferred, DeferredList
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -27,18 +26,14 @@ from gnttwist.jobs.locks import LockRow
 from gnttwist.jobs.log import JobLog
 from gnttwist.jobs.opcodes import Opcodes
 from gnttwist.jobs.recovery import Found, load
-from gnttwist.jobs.schedule import Cancel, Fail, QueuedJob, dependencies, plan
+from gnttwist.jobs.schedule import Cancel, Fail
 from gnttwist.jobs.services import Services
+from gnttwist.jobs.starting import Starter
 from gnttwist.jobs.subscriptions import Subscriptions
-from gnttwist.model.job import FINAL, Job, Status, timestamp
+from gnttwist.model.job import FINAL, Job, timestamp
 from gnttwist.store.interface import Delete, Store, Transaction
 
 T = TypeVar("T")
-
-PLANNED_AT_ONCE = 200
-"""
-How many queued jobs one look at the schedule considers: under a millisecond.
-"""
 
 STALE_AT_ONCE = 100
 """
@@ -90,15 +85,12 @@ class Queue:
         self._locks = Locks()
         self._acknowledgements = Acknowledgements(clock, store, caller, self._on_fatal)
         self._intake = Intake(
-            clock, now, store, opcodes, entropy, self._count_unfinished, self._accepted, self._on_fatal
+            clock, now, store, opcodes, entropy, lambda: len(self._starter), self._accepted, self._on_fatal
         )
         self._jobs: dict[int, LiveJob] = {}
         self._secrets: dict[int, Secrets] = {}
-        self._queued: list[QueuedJob] = []
-        self._runs: dict[int, JobRun] = {}
+        self._starter = Starter(clock, self._places, self._jobs.get, self._new_run, self._doom)
         self._services: Services | None = None
-        self._planning: IDelayedCall | None = None
-        self._stopped = False
         self._unsubscribe: Callable[[], None] | None = None
         self.subscriptions = Subscriptions(clock, self.job)
 
@@ -132,20 +124,17 @@ class Queue:
         self._acknowledgements.restore(found.acknowledgements, nodes)
         self._unsubscribe = self._configuration.on_change(self._configured)
         self._resume(found)
-        self._plan_soon()
 
     async def stop(self) -> None:
         """
         Leave everything for the next start; nothing is answered any more.
         """
-        self._stopped = True
         if self._unsubscribe is not None:
             self._unsubscribe()
-        if self._planning is not None and self._planning.active():
-            self._planning.cancel()
+        self._starter.stop()
         self._intake.stop()
         self._acknowledgements.stop()
-        written = [run.stop() for run in self._runs.values()]
+        written = [run.stop() for run in self._starter.runs.values()]
         durable: Deferred[Any] = DeferredList([each for each in written if each is not None])
         failed: Deferred[Any] = self._failed
         # A store that has failed writes nothing any more.
@@ -158,11 +147,11 @@ class Queue:
         live = self._jobs.get(id)
         return None if live is None else live.view
 
-    def jobs(self) -> Iterator[JobView]:
+    def jobs(self) -> list[JobView]:
         """
         All jobs, archived ones too.
         """
-        return (each.view for each in self._jobs.values() if each.view is not None)
+        return [each.view for each in self._jobs.values() if each.view is not None]
 
     def locks(self) -> list[LockRow]:
         """
@@ -244,9 +233,9 @@ class Queue:
         live = self._live(id)
         if live.is_final:
             return False, f"Job {id} has already ended"
-        run = self._runs.get(id)
+        run = self._starter.runs.get(id)
         if run is None:
-            self._dequeue(live)
+            self._starter.remove(live)
             await self._end_unstarted(live, ended_from(live.job, 0, "canceled", None, self._time()))
             return True, f"Dequeued job {id}"
         if live.job.cancel:
@@ -289,12 +278,11 @@ class Queue:
         for index, op in enumerate(job.ops):
             if op.status not in FINAL:
                 job = with_op(job, index, priority=priority)
-        queued = id not in self._runs
-        if queued:
-            self._dequeue(live)
+        queued = id not in self._starter.runs
         durable = live.commit(job=job)
         if queued:
-            self._enqueue(live)
+            self._starter.remove(live)
+            self._starter.add(live)
         else:
             self._locks.reprioritize(id, priority)
         await durable
@@ -305,7 +293,8 @@ class Queue:
         The oldest revision that an unfinished job may read again after a restart; C{None} if none does. History
         before it can be compacted.
         """
-        return min((each.oldest_read for each in self._runs.values() if each.oldest_read), default=None)
+        reads = [each.oldest_read for each in self._starter.runs.values()]
+        return min((each for each in reads if each is not None), default=None)
 
     def _on_fatal(self, failure: Failure) -> None:
         if not self._failed.called:
@@ -321,8 +310,8 @@ class Queue:
     def _time(self) -> tuple[int, int]:
         return timestamp(self._now())
 
-    def _count_unfinished(self) -> int:
-        return len(self._queued) + len(self._runs)
+    def _places(self) -> int:
+        return self._configuration.snapshot.cluster.max_running_jobs
 
     def _new_live(self, job: Job, log: JobLog) -> LiveJob:
         live = LiveJob(job, log, self._store, self._published, self._on_fatal)
@@ -337,18 +326,19 @@ class Queue:
     def _accepted(self, accepted: Accepted) -> None:
         live = self._new_live(accepted.job, JobLog())
         self._secrets[live.id] = accepted.secrets
-        self._enqueue(live)
+        self._starter.add(live)
 
     def _resume(self, found: Found) -> None:
         for job in found.jobs.values():
             live = self._new_live(job, JobLog(found.lines.get(job.id, ())))
             if job.status == "queued":
-                self._enqueue(live)
+                self._starter.add(live)
             elif job.status not in FINAL:
-                self._runs[job.id] = self._new_run(live, found.journals.get(job.id), replaying=True)
-        # All are known before the first goes on: any of them could end, and start others.
-        for run in list(self._runs.values()):
-            run.start()
+                run = self._new_run(live, found.journals.get(job.id), replaying=True)
+                self._starter.runs[job.id] = run
+        # All are known before the first goes on: it could end at once, and others be started.
+        for each in list(self._starter.runs.values()):
+            each.start()
 
     def _new_run(self, live: LiveJob, journal: Journal | None = None, replaying: bool = False) -> JobRun:
         assert self._services is not None, "the queue was not started"
@@ -359,57 +349,16 @@ class Queue:
             live,
             journal or Journal(live.id),
             secrets,
-            self._ended,
+            self._starter.ended,
             replaying,
         )
 
-    def _enqueue(self, live: LiveJob) -> None:
-        needs = tuple(need for op in live.job.ops for need in dependencies(op.input.get("depends"), live.id))
-        insort(self._queued, QueuedJob(live.id, live.job.priority, needs), key=_turn)
-        self._plan_soon()
-
-    def _dequeue(self, live: LiveJob) -> None:
-        self._queued = [each for each in self._queued if each.id != live.id]
-
-    def _ended(self, run: JobRun) -> None:
-        del self._runs[run.live.id]
-        self._plan_soon()
-
     async def _end_unstarted(self, live: LiveJob, job: Job) -> None:
         self._secrets.pop(live.id, None)
-        durable = live.commit(job=job)
-        self._plan_soon()
-        await durable
+        await live.commit(job=job)
 
     def _configured(self, config: Snapshot) -> None:
-        if self._queued:
-            self._plan_soon()
-
-    def _plan_soon(self) -> None:
-        # Once for all that happens in this turn of the reactor.
-        if self._planning is None and not self._stopped:
-            self._planning = self._clock.callLater(0, self._plan)
-
-    def _plan(self) -> None:
-        self._planning = None
-        places = self._configuration.snapshot.cluster.max_running_jobs
-        looked = 0
-        while len(self._runs) < places and looked < len(self._queued):
-            part = self._queued[looked : looked + PLANNED_AT_ONCE]
-            decided = plan(part, self._runs, places, self._status_of)
-            gone = {*decided.start, *(id for id, _ in decided.doomed)}
-            self._queued = [each for each in self._queued if each.id not in gone]
-            looked += len(part) - len(gone)
-            for id, why in decided.doomed:
-                self._doom(self._jobs[id], why)
-            for id in decided.start:
-                self._runs[id] = self._new_run(self._jobs[id])
-            for id in decided.start:
-                self._runs[id].start()
-
-    def _status_of(self, id: int) -> Status | None:
-        live = self._jobs.get(id)
-        return None if live is None else live.job.status
+        self._starter.look_soon()
 
     def _doom(self, live: LiveJob, why: Cancel | Fail) -> None:
         now = self._time()
@@ -424,7 +373,3 @@ class Queue:
 
     def _not_doomed(self, failure: Any, live: LiveJob) -> None:
         self._log.failure("ending job {job}", failure, job=live.id)
-
-
-def _turn(job: QueuedJob) -> tuple[int, int]:
-    return job.priority, job.id

@@ -206,14 +206,15 @@ class ScheduleTests(QueueCase):
         self.master.submit(making("a", break_at="change"))
         fine = self.master.submit({**NOTHING, "depends": [[-1, ["error"]]]})
         failing = self.master.submit({**NOTHING, "depends": [[1, ["success"]]]}, NOTHING)
-        unknown = self.master.submit({**NOTHING, "depends": [[77, []]]})
+        unknown = self.master.submit({**NOTHING, "depends": [[2, []], [77, []]]})
+        after = self.master.submit({**NOTHING, "depends": [[unknown, ["error"]]]})
         self.assertEqual(self.master.view(fine).job.ops[0].input["depends"], [[1, ["error"]]])
         self.master.finish()
         self.assertEqual(self.statuses(fine), ["success"])
         self.assertEqual(self.statuses(failing), ["error", "error"])
         self.assertIn("Dependency job 1 finished", self.results(failing)[0][1][0])
         self.assertEqual(self.results(failing)[1], ["OpExecError", ["Preceding opcode failed"]])
-        self.assertEqual(self.statuses(unknown), ["error"])
+        self.assertEqual((self.statuses(unknown), self.statuses(after)), (["error"], ["success"]))
 
     def test_dependency_cancelled(self) -> None:
         """

@@ -1,0 +1,116 @@
+"""
+Which jobs wait and which run: what L{gnttwist.jobs.schedule} decides, carried out.
+"""
+
+from bisect import insort
+from collections.abc import Callable
+
+from attrs import define, field
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from gnttwist.jobs.engine import JobRun
+from gnttwist.jobs.live import LiveJob
+from gnttwist.jobs.schedule import Cancel, Fail, QueuedJob, dependencies, plan
+from gnttwist.model.job import Status
+
+PLANNED_AT_ONCE = 200
+"""
+How many queued jobs one call of the schedule considers; usually the first of them fill the free places.
+"""
+
+
+def _turn(job: QueuedJob) -> tuple[int, int]:
+    return job.priority, job.id
+
+
+@define(eq=False)
+class Starter:
+    """
+    The jobs that have not ended.
+
+    @ivar _places: How many jobs may run at once, now.
+    @ivar _find: A job by its number.
+    @ivar _start: Makes a queued job run.
+    @ivar _doom: Ends a queued job that can never run.
+    @ivar runs: The jobs that run, by number.
+    """
+
+    _clock: IReactorTime
+    _places: Callable[[], int]
+    _find: Callable[[int], LiveJob | None]
+    _start: Callable[[LiveJob], JobRun]
+    _doom: Callable[[LiveJob, Cancel | Fail], None]
+    runs: dict[int, JobRun] = field(factory=dict, init=False)
+    _queued: list[QueuedJob] = field(factory=list, init=False)
+    _planning: IDelayedCall | None = field(default=None, init=False)
+    _stopped: bool = field(default=False, init=False)
+
+    def __len__(self) -> int:
+        return len(self._queued) + len(self.runs)
+
+    def add(self, live: LiveJob) -> None:
+        """
+        Take a job that has not started.
+        """
+        needs = tuple(need for op in live.job.ops for need in dependencies(op.input.get("depends"), live.id))
+        insort(self._queued, QueuedJob(live.id, live.job.priority, needs), key=_turn)
+        self.look_soon()
+
+    def remove(self, live: LiveJob) -> None:
+        """
+        Do not start a job.
+        """
+        self._queued = [each for each in self._queued if each.id != live.id]
+        # Others may depend on what becomes of it.
+        self.look_soon()
+
+    def ended(self, run: JobRun) -> None:
+        """
+        A job that ran has ended.
+        """
+        del self.runs[run.live.id]
+        self.look_soon()
+
+    def look_soon(self) -> None:
+        """
+        See what can be started, once for all that happens in this turn of the reactor.
+        """
+        if self._planning is None and not self._stopped:
+            self._planning = self._clock.callLater(0, self._look)
+
+    def stop(self) -> None:
+        """
+        Start nothing more.
+        """
+        self._stopped = True
+        if self._planning is not None:
+            self._planning.cancel()
+
+    def _look(self) -> None:
+        self._planning = None
+        places = self._places()
+        looked = 0
+        while len(self.runs) < places and looked < len(self._queued):
+            part = self._queued[looked : looked + PLANNED_AT_ONCE]
+            decided = plan(part, self.runs, places, self._status_of)
+            gone = {*decided.start, *(id for id, _ in decided.doomed)}
+            self._queued = [each for each in self._queued if each.id not in gone]
+            looked += len(part) - len(gone)
+            for id, why in decided.doomed:
+                self._doom(self._known(id), why)
+                # Others may depend on it.
+                self.look_soon()
+            started = {id: self._start(self._known(id)) for id in decided.start}
+            self.runs.update(started)
+            for each in started.values():
+                each.start()
+
+    def _known(self, id: int) -> LiveJob:
+        live = self._find(id)
+        assert live is not None, f"job {id} was queued and is not there"
+        return live
+
+    def _status_of(self, id: int) -> Status | None:
+        live = self._find(id)
+        return None if live is None else live.job.status
