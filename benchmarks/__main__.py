@@ -1,8 +1,9 @@
 """
 Run the benchmarks and print one table: C{python -m benchmarks [NAME ...]}.
 
-Each module of this package that has a C{rows} function is one group; C{rows} measures and returns lines of C{(what,
-value)}. Values are medians, measured on the machine that the heading names: compare within one run, not across runs.
+Each module of this package whose name has no underscore in front is one group; its C{rows} measures and returns lines
+of C{(what, value)}. Values are medians, measured on the machine that the heading names: compare within one run, not
+across runs.
 """
 
 import importlib
@@ -33,7 +34,7 @@ def main(names: Sequence[str]) -> int:
     """
     Measure the groups that are named, or all, and print what they return.
     """
-    found = [each.name for each in pkgutil.iter_modules(benchmarks.__path__) if each.name != "__main__"]
+    found = [each.name for each in pkgutil.iter_modules(benchmarks.__path__) if not each.name.startswith("_")]
     unknown = sorted(set(names) - set(found))
     if unknown:
         print(f"no such benchmark: {', '.join(unknown)}; there are: {', '.join(found)}", file=sys.stderr)

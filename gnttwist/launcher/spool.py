@@ -80,7 +80,8 @@ class SpoolWriter:
     @ivar _descriptor: Opened by L{create}.
     @ivar _limit: Most bytes of the file.
     @ivar _now: Reads the wall clock.
-    @ivar _wake: Called after each record.
+    @ivar _wake: Called after each feedback. The first record interests nobody yet, and after the last the
+        process's own end wakes.
     """
 
     _descriptor: int
@@ -118,6 +119,7 @@ class SpoolWriter:
             raise LocalError(f"a feedback of {len(record)} bytes, at most {RECORD_LIMIT} are possible")
         self._append(record, limit)
         self._serial += 1
+        self._wake()
 
     def result(self, success: bool, payload: Any) -> None:
         """
@@ -140,7 +142,6 @@ class SpoolWriter:
             os.ftruncate(self._descriptor, self._size)
             raise
         self._size += len(record)
-        self._wake()
 
 
 @frozen
