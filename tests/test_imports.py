@@ -9,10 +9,11 @@ from importlib.resources.abc import Traversable
 
 from twisted.trial.unittest import SynchronousTestCase
 
-BASE = {"errors", "paths", "model"}
+BASE = {"errors", "paths", "privileges", "model"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "paths": {"errors"},
+    "privileges": {"errors", "paths"},
     "model": {"errors"},
     "wire": BASE,
     "net": BASE | {"wire"},

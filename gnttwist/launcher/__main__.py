@@ -3,35 +3,21 @@ C{python -m gnttwist.launcher}: start the launcher, in the foreground or as a da
 """
 
 import argparse
-import fcntl
 import gc
 import os
-import socket
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 
 from gnttwist.functions.registry import Function
+from gnttwist.launcher import places
 from gnttwist.launcher.child import load
-from gnttwist.launcher.children import Children
+from gnttwist.launcher.children import Children, UserOf
+from gnttwist.launcher.places import CannotStart, open_own
 from gnttwist.launcher.server import Launcher
 from gnttwist.paths import BadRoot, Paths
-
-ALREADY_RUNNING = 75
-"""
-The exit code when another launcher of this node runs (sysexits' C{EX_TEMPFAIL}).
-"""
-
-BACKLOG = 16
-"""
-Connections that may wait: there is one front end, and its successor.
-"""
-
-
-class CannotStart(Exception):
-    """
-    The launcher cannot run here; C{args} are a sentence and the exit code.
-    """
+from gnttwist.privileges.accounts import Accounts, BadUsers, is_root
+from gnttwist.privileges.accounts import load as load_accounts
+from gnttwist.wire.calls import FUNCTIONS
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
@@ -40,51 +26,8 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--daemonize", action="store_true", help="go to the background once the socket listens"
     )
-    parser.add_argument(
-        "--front-end-uid", type=int, action="append", default=[], help="a user that is served too"
-    )
     parser.add_argument("--functions", help="module:name of another table of functions")
     return parser.parse_args(arguments)
-
-
-def _lock(paths: Paths) -> None:
-    """
-    Become the launcher of this node: the pid file's lock is held to the end of the process.
-    """
-    while True:
-        descriptor = os.open(paths.launcher_pid, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as reason:
-            raise CannotStart("a launcher runs already", ALREADY_RUNNING) from reason
-        with suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(descriptor), paths.launcher_pid.stat()):
-                break
-        # The launcher before was just removing its file when we opened it.
-        os.close(descriptor)
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, b"%d\n" % os.getpid())
-
-
-def _listen(paths: Paths, uids: Sequence[int]) -> socket.socket:
-    """
-    The socket, in a directory of its own. The lock is held, so an old socket is a dead launcher's.
-    """
-    place = paths.launcher_socket
-    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    place.parent.chmod(0o700)
-    place.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    try:
-        listener.bind(str(place))
-    except OSError as reason:
-        raise CannotStart(f"cannot listen on {place}: {reason}", 1) from reason
-    place.chmod(0o600)
-    for uid in uids:
-        os.chown(place.parent, uid, -1)
-        os.chown(place, uid, -1)
-    listener.listen(BACKLOG)
-    return listener
 
 
 def _daemonize(paths: Paths) -> int:
@@ -93,6 +36,9 @@ def _daemonize(paths: Paths) -> int:
 
     @return: In the daemon, where to say that it is ready; the first process ends when that was said.
     """
+    log = paths.daemon_log("gnt-launcher")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    output = open_own(log, os.O_WRONLY | os.O_APPEND, 0o640)
     reader, writer = os.pipe2(os.O_CLOEXEC)
     first = os.fork()
     if first:
@@ -108,10 +54,7 @@ def _daemonize(paths: Paths) -> int:
     os.setsid()
     if os.fork():
         os._exit(0)
-    log = paths.daemon_log("gnt-launcher")
-    log.parent.mkdir(parents=True, exist_ok=True)
     nothing = os.open(os.devnull, os.O_RDONLY)
-    output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
     for source, target in ((nothing, 0), (output, 1), (output, 2)):
         os.dup2(source, target)
     os.closerange(3, writer)
@@ -132,12 +75,31 @@ def _clean_environment(paths: Paths) -> None:
         os.environ["GANETI_HOSTNAME"] = paths.hostname
 
 
-def _prepare(paths: Paths, options: argparse.Namespace, functions: Mapping[str, Function]) -> Launcher:
-    _lock(paths)
-    children = Children(paths, functions)
+def _prepare(paths: Paths, accounts: Accounts, functions: Mapping[str, Function]) -> Launcher:
+    user = places.front_end(accounts)
+    if user is not None:
+        # What the starter was a member of is no affair of any function's.
+        os.setgroups([])
+    places.lock(paths)
+    if user is None:
+        reason = accounts.lacking if is_root() else "this process is not root"
+        sys.stderr.write(f"all functions run as user {os.geteuid()}: {reason}\n")
+    group = None if user is None else user.gid
+    children = Children(paths, functions, places.spools(paths, user), user_of(accounts, user), group)
     children.discover()
-    listener = _listen(paths, options.front_end_uid)
-    return Launcher(listener, children, frozenset({os.geteuid(), *options.front_end_uid}))
+    listener = places.listen(paths, user)
+    uids = {os.geteuid()} if user is None else {os.geteuid(), user.uid}
+    return Launcher(listener, children, frozenset(uids))
+
+
+def user_of(accounts: Accounts, user: places.FrontEnd | None) -> UserOf:
+    """
+    Whom each function runs as: whom the table of functions names. What is not in that table, as tests have it,
+    gets the least.
+    """
+    if user is None:
+        return lambda _: None
+    return lambda name: accounts.function(FUNCTIONS[name].user if name in FUNCTIONS else "noded")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -147,19 +109,19 @@ def main(arguments: Sequence[str]) -> int:
     options = _options(arguments)
     try:
         paths = Paths.from_root(options.root)
+        accounts = load_accounts(paths)
         functions = load(options.functions)
-        for each in (paths.run, paths.spool):
-            each.mkdir(parents=True, exist_ok=True)
-        paths.spool.chmod(0o700)
-    except (BadRoot, ImportError, AttributeError, OSError) as reason:
+        paths.run.mkdir(parents=True, exist_ok=True)
+    except (BadRoot, BadUsers, ImportError, AttributeError, OSError) as reason:
         sys.stderr.write(f"gnttwist.launcher: {reason}\n")
         return 1
-    ready = _daemonize(paths) if options.daemonize else None
-    os.umask(0o077)
-    os.chdir("/")
-    _clean_environment(paths)
+    ready = None
     try:
-        launcher = _prepare(paths, options, functions)
+        ready = _daemonize(paths) if options.daemonize else None
+        os.umask(0o077)
+        os.chdir("/")
+        _clean_environment(paths)
+        launcher = _prepare(paths, accounts, functions)
     except (CannotStart, OSError) as reason:
         code = reason.args[1] if isinstance(reason, CannotStart) else 1
         text = f"gnttwist.launcher: {reason.args[0] if isinstance(reason, CannotStart) else reason}"

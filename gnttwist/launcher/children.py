@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
@@ -16,9 +16,21 @@ from attrs import define, field
 
 from gnttwist.errors import GnttwistError
 from gnttwist.functions.registry import Function
-from gnttwist.launcher import child, spool, tree
+from gnttwist.launcher import child, discovery, spool, tree
 from gnttwist.launcher.protocol import ARGUMENTS_LIMIT, Call, StartChild
 from gnttwist.paths import Paths
+from gnttwist.privileges.accounts import Account
+from gnttwist.privileges.drop import CannotDrop, become
+
+UserOf = Callable[[str], Account | None]
+"""
+Whom a function runs as; C{None} means whoever we are.
+"""
+
+SPOOL_MODE = 0o640
+"""
+Of spools where the front end is another user: it reads them, and only their function processes write.
+"""
 
 CHILDREN_LIMIT = 256
 """
@@ -75,11 +87,16 @@ class Record:
 class Children:
     """
     @ivar _functions: What can be called.
+    @ivar _spools: The directory of spools, by a path that nobody can make mean another.
+    @ivar _spool_group: The front end's group, where its user is another.
     @ivar _limit: Most records at a time.
     """
 
     _paths: Paths
     _functions: Mapping[str, Function]
+    _spools: Path
+    _user_of: UserOf
+    _spool_group: int | None = None
     _limit: int = CHILDREN_LIMIT
     _records: dict[str, Record] = field(factory=dict, init=False)
 
@@ -108,7 +125,10 @@ class Children:
             raise StartRefusal(f"{self._limit} function processes are there, the most that may be")
         _check_arguments(arguments)
         try:
-            file = spool.create(self._paths.spool, request.suffix)
+            file = spool.create(self._spools, request.suffix)
+            if self._spool_group is not None:
+                os.fchown(file, -1, self._spool_group)
+                os.fchmod(file, SPOOL_MODE)
         except FileExistsError as reason:
             raise StartRefusal(f"a call {request.suffix} was started before") from reason
         except OSError as reason:
@@ -128,7 +148,7 @@ class Children:
         try:
             pid, pidfd, wake = self._fork(call, file, arguments)
         except OSError as reason:
-            path.unlink()
+            (self._spools / request.suffix).unlink(missing_ok=True)
             raise StartRefusal(f"cannot start a process: {reason}") from reason
         finally:
             os.close(file)
@@ -165,7 +185,13 @@ class Children:
                 os.dup2(source, target)
             # All others: the control socket above all, whose end would be noticed late if children held it.
             os.closerange(len(wanted), os.sysconf("SC_OPEN_MAX"))
+            # Before anything of the caller's is looked at.
+            account = self._user_of(call.function)
+            if account is not None:
+                become(account)
             child.run(call, self._paths, self._functions)
+        except CannotDrop as reason:
+            os.write(2, f"{call.function} is not run: {reason}\n".encode())
         finally:
             os._exit(70)
 
@@ -175,20 +201,13 @@ class Children:
 
         @return: How many there are.
         """
-        for path in self._paths.spool.iterdir():
+        for path in self._spools.iterdir():
             try:
-                found = spool.find(path)
-                if found is None or not found.held or found.begin is None:
-                    continue
-                begin = found.begin
-                descriptor = os.pidfd_open(begin.pid)
-                again = spool.find(path)
+                begin, descriptor = discovery.running(path)
             except (OSError, spool.SpoolCorrupt) as reason:
                 sys.stderr.write(f"{path.name} is left alone: {reason}\n")
                 continue
-            if again is None or not again.held:
-                # It ended meanwhile, and the number may be another process's.
-                os.close(descriptor)
+            if begin is None:
                 continue
             self._records[begin.id] = Record(
                 begin.id,
@@ -196,7 +215,7 @@ class Children:
                 begin.key,
                 begin.pid,
                 begin.started,
-                path,
+                self._paths.spool / path.name,
                 descriptor,
                 None,
                 mine=False,

@@ -9,6 +9,7 @@ the session and whose parents had ended before anybody looked is out of reach; o
 import os
 import signal
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from attrs import frozen
@@ -92,6 +93,20 @@ def _is_guest(pid: int) -> bool:
     except OSError:
         return False
     return any(each.startswith(GUEST_MARK.encode() + b"=") for each in environment.split(b"\0"))
+
+
+def has_open(pid: int, path: Path) -> bool:
+    """
+    Whether a process has a file open.
+
+    @raise OSError: It cannot be looked at, or is gone.
+    """
+    wanted = path.lstat()
+    for each in (PROC / str(pid) / "fd").iterdir():
+        with suppress(FileNotFoundError):
+            if os.path.samestat(each.stat(), wanted):
+                return True
+    return False
 
 
 def remaining(root: int, seen: Iterable[Stat] = ()) -> Mapping[int, Stat]:

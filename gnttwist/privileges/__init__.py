@@ -1,0 +1,3 @@
+"""
+Who each process of a node is, what it may reach, and which files belong to whom.
+"""
