@@ -11,7 +11,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
-from gnttwist.errors import CallAborted, JobCanceled, NodeError, NotAnswering
+from gnttwist.errors import CallAborted, FunctionFailed, JobCanceled, NodeError, NotAnswering
 from gnttwist.jobs.acknowledging import END_GRACE, Acknowledgements
 from gnttwist.jobs.calls import Call
 from gnttwist.jobs.execution import CANCELED, Execution, Wait
@@ -19,7 +19,7 @@ from gnttwist.jobs.feedback import Forwarding, OnFeedback
 from gnttwist.jobs.journal import plain
 from gnttwist.jobs.steps import call_key
 from gnttwist.model.objects import Node
-from gnttwist.store.interface import Put
+from gnttwist.store.interface import Put, TooLarge
 from gnttwist.wire.calls import FUNCTIONS
 
 ABORT_RETRY = 5.0
@@ -83,7 +83,13 @@ class NodeCall:
             await execution.fail(self._path, error, self._note(abandoned))
             self._acknowledge(abandoned)
             raise
-        await execution.succeed(self._path, value, self._note())
+        try:
+            await execution.succeed(self._path, value, self._note())
+        except TooLarge as reason:
+            too_much = FunctionFailed(f"{self._function} on {self._node.name} answers too much to be kept")
+            await execution.fail(self._path, too_much, self._note())
+            self._acknowledge()
+            raise too_much from reason
         self._acknowledge()
         return value
 

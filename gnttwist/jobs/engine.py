@@ -282,6 +282,7 @@ class JobRun:
         for first in range(0, len(gone), DELETES_AT_ONCE):
             self._forget(gone[first : first + DELETES_AT_ONCE])
         if job.status in FINAL:
+            self.live.log.close()
             self._ended(self)
         await durable
 

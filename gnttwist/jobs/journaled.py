@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from gnttwist.config.draft import Draft
 from gnttwist.config.service import SecondWriter
 from gnttwist.config.snapshot import Snapshot
-from gnttwist.errors import JobCanceled, LockError, NodeError, OperationError
+from gnttwist.errors import JobCanceled, LockError, NodeError, OperationError, OpExecError
 from gnttwist.jobs.calling import NodeCall
 from gnttwist.jobs.context import JobContext, LockMode
 from gnttwist.jobs.execution import CANCELED, Execution, Wait
@@ -26,7 +26,7 @@ from gnttwist.jobs.polling import PollContext
 from gnttwist.jobs.steps import Scope, source
 from gnttwist.jobs.undoing import Registered, Undo, Undos
 from gnttwist.model.objects import Node
-from gnttwist.store.interface import StoreClosed
+from gnttwist.store.interface import StoreClosed, TooLarge
 
 T = TypeVar("T")
 
@@ -168,6 +168,10 @@ class JournaledContext:
         except OperationError as error:
             await execution.fail(path, error)
             raise
+        except TooLarge as reason:
+            too_large = OpExecError(f"This is more than the configuration can change at once: {reason}")
+            await execution.fail(path, too_large)
+            raise too_large from reason
         except (StoreClosed, SecondWriter):
             services.on_fatal(Failure())
             await Deferred()  # nothing that this job did from here on could be kept

@@ -56,6 +56,13 @@ class JobLog:
         """
         return self._seen.get(key, 0)
 
+    def close(self) -> None:
+        """
+        The job has ended: forget what only a replay needs.
+        """
+        self._steps.clear()
+        self._seen.clear()
+
     def add(
         self,
         time: Timestamp,

@@ -331,9 +331,11 @@ class Queue:
     def _resume(self, found: Found) -> None:
         for job in found.jobs.values():
             live = self._new_live(job, JobLog(found.lines.get(job.id, ())))
-            if job.status == "queued":
+            if job.status in FINAL:
+                live.log.close()
+            elif job.status == "queued":
                 self._starter.add(live)
-            elif job.status not in FINAL:
+            else:
                 run = self._new_run(live, found.journals.get(job.id), replaying=True)
                 self._starter.runs[job.id] = run
         # All are known before the first goes on: it could end at once, and others be started.

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -21,6 +23,8 @@ from gnttwist.errors import (
 )
 from gnttwist.jobs.calls import Feedback
 from gnttwist.jobs.context import JobContext, LockMode
+from gnttwist.jobs.log import MAX_LINES
+from gnttwist.store.interface import MAX_OPERATIONS, MAX_TRANSACTION_BYTES
 from gnttwist.testing.nodes import PATIENCE
 from tests.jobs.sample import FUNCTIONS, SampleUnit, sample
 from tests.jobs.world import NODES, START, Master, World
@@ -188,6 +192,41 @@ class StepTests(UnitCase):
             return [error, await job.change("done", partial(edit, False)), (await job.config()).serial]
 
         self.assertEqual(self.carry_out(run), ["no", [1, 2], 2])
+
+    def test_change_too_large(self) -> None:
+        """
+        A change that does not fit in a transaction is refused, and the next one is made.
+        """
+
+        def edit(count: int, draft: Draft) -> int:
+            for each in range(count):
+                draft.put(msgspec.structs.replace(NODE, uuid=f"{each}", name=f"n{each}"))
+            return count
+
+        async def run(job: JobContext) -> Any:
+            try:
+                await job.change("much", partial(edit, MAX_OPERATIONS + 1))
+            except OpExecError as error:
+                return [str(error)[:22], await job.change("little", partial(edit, 1))]
+
+        self.assertEqual(self.carry_out(run), ["This is more than the ", 1])
+        self.assertEqual(len(self.master.configuration.snapshot.nodes), 3)
+
+    def test_many_lines(self) -> None:
+        """
+        A flood of lines is bounded, takes few transactions, and the end of the log says how much is missing.
+        """
+
+        async def run(job: JobContext) -> Any:
+            for each in range(MAX_LINES + 10):
+                job.log(f"line {each}")
+            await job.sleep(1.0)
+
+        self.carry_out(run)
+        texts = self.master.texts(1)
+        self.assertEqual(texts[:2], ["line 0", "line 1"])
+        self.assertEqual((len(texts), texts[-1][:13]), (MAX_LINES + 1, "10 more lines"))
+        self.assertLess(self.master.boundaries.count("committed"), MAX_LINES / 20)
 
     def test_config_at_revision(self) -> None:
         """
@@ -419,6 +458,7 @@ class CallTests(UnitCase):
     functions = {
         "version": lambda world: [3, world.setdefault("asked", "once")],
         "chatter": lambda world, count: _chatter(count),
+        "flood": lambda world, count: "x" * count,
         "endless": lambda world: _endless(),
     }
 
@@ -444,6 +484,20 @@ class CallTests(UnitCase):
 
         self.carry_out(run)
         self.assertEqual(self.world.nodes.worlds[NODE.name]["disks"], ["a", "a"])
+        self.assertEqual(self.world.nodes.remembered, [])
+
+    def test_too_much(self) -> None:
+        """
+        An answer that is too large to be journaled fails the step, and is forgotten like others.
+        """
+
+        async def run(job: JobContext) -> Any:
+            try:
+                await job.call(NODE, "flood", [MAX_TRANSACTION_BYTES])
+            except NodeError as error:
+                return str(error)
+
+        self.assertIn("too much", self.carry_out(run))
         self.assertEqual(self.world.nodes.remembered, [])
 
     def test_died(self) -> None:
