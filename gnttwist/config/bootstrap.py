@@ -105,6 +105,8 @@ def new_cluster(
     ]
     differing: dict[str, Any] = {
         "master_netdev": "lo",
+        # Ganeti's default where its allocator is installed; the name stands for the built-in one here.
+        "default_iallocator": "hail",
         "volume_group_name": None,
         "compression_tools": list(COMPRESSION_TOOLS),
         "data_collectors": fill(DATA_COLLECTORS),
