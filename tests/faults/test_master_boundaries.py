@@ -17,7 +17,7 @@ from gnttwist.testing.nodes import Function
 from gnttwist.units.table import UNITS
 from gnttwist.wire.calls import FUNCTIONS
 from tests.faults.boundaries import Ran, Scenario, differences, kill, run
-from tests.jobs import sample
+from tests.jobs import programs, sample
 from tests.jobs.world import World, prepared_store
 from tests.units import world as units_world
 from tests.units.world import NodeState
@@ -30,6 +30,11 @@ Of the runs with several kills.
 MANY_KILLS = 60
 """
 How many of those.
+"""
+
+PROGRAMS, KILLS = 40, 6
+"""
+How many units are made up at random, and how often each is run with kills.
 """
 
 
@@ -52,6 +57,13 @@ def making(name: str, **parameters: Any) -> dict[str, Any]:
     An opcode that makes an instance.
     """
     return {"OP_ID": "OP_MAKE", "name": name, **parameters}
+
+
+def program_world() -> World:
+    """
+    Two nodes, and units made up at random.
+    """
+    return World(programs.opcodes(), programs.FUNCTIONS)
 
 
 def real_function(name: str) -> Function:
@@ -155,9 +167,15 @@ class MasterBoundaryTests(SynchronousTestCase):
 
     def compare(self, name: str, undisturbed: Ran, kill_at: Sequence[int]) -> Ran:
         """
+        Run a scenario with kills, and hold it to the undisturbed run.
+        """
+        return self.hold(name, SCENARIOS[name], undisturbed, kill_at)
+
+    def hold(self, name: str, scenario: Scenario, undisturbed: Ran, kill_at: Sequence[int]) -> Ran:
+        """
         Kill there, and hold the end to that of the undisturbed run.
         """
-        found = run(SCENARIOS[name], kill_at)
+        found = run(scenario, kill_at)
         where = [life[at] if at < len(life) else "-" for life, at in zip(found.lives, kill_at, strict=False)]
         self.assertEqual(differences(undisturbed.end, found.end), [], f"{name} killed at {kill_at}, {where}")
         return found
@@ -251,3 +269,24 @@ class MasterBoundaryTests(SynchronousTestCase):
             count = len(undisturbed[name].lives[0])
             self.compare(name, undisturbed[name], [source.randrange(count) for _ in range(3)])
         say(f"seed {SEED}: {MANY_KILLS} runs of three kills")
+
+    def test_programs(self) -> None:
+        """
+        Units made up at random, some of which fail, are killed by a user, or both.
+        """
+        source = random.Random(SEED)
+        boundaries = 0
+        for number in range(PROGRAMS):
+            jobs = [[{"OP_ID": "OP_PROGRAM", "program": programs.draw(source, 6)} for _ in range(2)]]
+            # At a time at which nothing else happens.
+            actions = [(source.randrange(20) / 4 + 0.1, kill(1))] if number % 3 == 0 else []
+            scenario = Scenario(program_world, jobs, [], actions)
+            undisturbed = run(scenario)
+            count = len(undisturbed.lives[0])
+            boundaries += count
+            for _ in range(KILLS):
+                kill_at = [source.randrange(count) for _ in range(source.randrange(1, 4))]
+                self.hold(f"program {number}", scenario, undisturbed, kill_at)
+        say(
+            f"seed {SEED}: {PROGRAMS} programs of {boundaries} boundaries, {PROGRAMS * KILLS} runs with kills"
+        )
