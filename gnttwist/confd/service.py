@@ -3,6 +3,7 @@ gnt-confd: its options, and how its parts are put together.
 """
 
 import time
+from functools import partial
 from typing import Any
 
 from attrs import frozen
@@ -14,12 +15,20 @@ from twisted.python.usage import UsageError
 from gnttwist.confd.follow import FollowConfiguration
 from gnttwist.confd.protocol import ConfdProtocol
 from gnttwist.net.datagram import DatagramService
+from gnttwist.net.identity import Identity
 from gnttwist.net.pidfile import PidFile
 from gnttwist.paths import BadRoot, Paths
+from gnttwist.privileges.accounts import ONE_USER, Accounts, BadUsers
+from gnttwist.privileges.accounts import load as load_accounts
 from gnttwist.wire.confd import MAX_QUERY
 from gnttwist.wire.ssconf import address_of
 
 PORT = 1814
+
+MAX_WORKERS = 64
+"""
+More than any machine that this is for has cores.
+"""
 
 
 @frozen
@@ -33,6 +42,7 @@ class Config:
     paths: Paths
     addresses: tuple[str, ...]
     port: int
+    accounts: Accounts = ONE_USER
 
 
 class Options(UsageOptions):
@@ -45,6 +55,7 @@ class Options(UsageOptions):
     optParameters = [
         ["root", None, None, "The directory that all paths lie below"],
         ["port", "p", PORT, "The UDP port", int],
+        ["workers", "w", 1, "Processes that answer, each on a share of the clients", int],
     ]
 
     def __init__(self) -> None:
@@ -53,7 +64,8 @@ class Options(UsageOptions):
 
     def opt_bind(self, address: str) -> None:
         """
-        An address to answer on; may be repeated. By default the node's own primary address.
+        An address to answer on, or an interface's name for all of its addresses; may be repeated. By default the
+        node's own primary address.
         """
         self["bind"].append(address)
 
@@ -65,9 +77,11 @@ class Options(UsageOptions):
         """
         try:
             paths = Paths.from_root(self["root"])
-        except BadRoot as reason:
+            accounts = load_accounts(paths)
+        except (BadRoot, BadUsers) as reason:
             raise UsageError(str(reason)) from reason
-        self.config = Config(paths, tuple(self["bind"]) or (own_address(paths),), self["port"])
+        addresses = tuple(self["bind"]) or (own_address(paths),)
+        self.config = Config(paths, addresses, self["port"], accounts)
 
 
 def own_address(paths: Paths) -> str:
@@ -99,11 +113,11 @@ def compose(reactor: Any, config: Config) -> MultiService:
     Put the daemon together.
     """
     service = MultiService()
-    follow = FollowConfiguration(reactor, config.paths)
     PidFile(config.paths.pid("gnt-confd")).setServiceParent(service)
-    follow.setServiceParent(service)
-    for address in config.addresses:
-        protocol = ConfdProtocol(follow.key, lambda: follow.answers, time.time)
-        # One byte more than is answered, so that a longer query is seen to be one.
-        DatagramService(reactor, config.port, protocol, address, MAX_QUERY + 1).setServiceParent(service)
+    if config.workers > 1:
+        workers = Workers(reactor, config.paths, config.addresses, config.port, config.workers)
+        workers.setServiceParent(service)
+    else:
+        opens = [partial(bind, each, config.port) for each in config.addresses]
+        answering(reactor, config.paths, opens, time.time).setServiceParent(service)
     return service

@@ -46,15 +46,18 @@ class Exporter(Service):
         in_thread: InThread[list[str]],
         configuration: Configuration,
         paths: Paths,
+        readers: int | None = None,
     ) -> None:
         """
         @param in_thread: Runs a function in a thread; its result is the Deferred's.
         @param configuration: Loaded before the service starts.
+        @param readers: The group that may read C{config.data}, where it is not this process's.
         """
         self._clock = clock
         self._in_thread = in_thread
         self._configuration = configuration
         self._paths = paths
+        self._readers = readers
         self._wanted: Snapshot | None = None
         self._not_before = clock.seconds()
         self._delayed: IDelayedCall | None = None
@@ -102,7 +105,7 @@ class Exporter(Service):
         assert config is not None, "there is something to write"
         self._writing = True
         self._not_before = self._clock.seconds() + INTERVAL
-        done = self._in_thread(lambda: write_all(self._paths, config))
+        done = self._in_thread(lambda: write_all(self._paths, config, self._readers))
         done.addCallbacks(self._written, self._failed, errbackArgs=(config,))
         done.addErrback(lambda failure: self._log.failure("the exporter failed", failure))
 

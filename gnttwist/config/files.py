@@ -5,7 +5,7 @@ Writing Ganeti's files on this machine: C{config.data} and C{ssconf_*}. Blocks; 
 import fcntl
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gnttwist.config.export import MAX_SSCONF_BYTES, config_text, ssconf, ssconf_text
@@ -27,15 +27,16 @@ class SsconfBusy(GnttwistError):
     """
 
 
-def write_all(paths: Paths, config: Snapshot) -> list[str]:
+def write_all(paths: Paths, config: Snapshot, readers: int | None = None) -> list[str]:
     """
     Write all files of a configuration; what has not changed is not touched.
 
+    @param readers: The group of C{config.data}, where it is not this process's.
     @return: Keys of simple values that are too large for Ganeti's readers; these were not written.
     @raise OSError: A file could not be written. Each is either the old or the new one.
     @raise SsconfBusy: The simple values are locked; C{config.data} is written.
     """
-    replace(paths.config_export, config_text(config), CONFIG_MODE)
+    replace(paths.config_export, config_text(config), CONFIG_MODE, readers)
     return write_ssconf(paths, ssconf(config))
 
 
@@ -60,7 +61,7 @@ def write_ssconf(paths: Paths, values: Mapping[str, list[str]]) -> list[str]:
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = _open_lock(path)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -71,9 +72,25 @@ def _locked(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def replace(path: Path, data: bytes, mode: int) -> bool:
+def _open_lock(path: Path) -> int:
+    """
+    Open a file that others lock too. Of another user's it can only be read, which is enough to lock it.
+    """
+    try:
+        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        # Whatever the umask says. Where somebody else has just made it, they do this.
+        with suppress(PermissionError):
+            os.fchmod(descriptor, 0o644)
+        return descriptor
+
+
+def replace(path: Path, data: bytes, mode: int, group: int | None = None) -> bool:
     """
     Make C{path} hold C{data}: readers see the old file or the new one, also after a loss of power.
+
+    @param group: Its group, where it is not this process's.
 
     @return: Whether it had to be written.
     """
@@ -89,6 +106,8 @@ def replace(path: Path, data: bytes, mode: int) -> bool:
     with open(descriptor, "wb") as file:
         file.write(data)
         file.flush()
+        if group is not None:
+            os.fchown(descriptor, -1, group)
         os.fchmod(descriptor, mode)
         os.fsync(descriptor)
     fresh.rename(path)

@@ -60,12 +60,26 @@ def locked(path: Path, timeout: float) -> Iterator[None]:
     @raise FunctionError: Somebody else holds it for longer.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    descriptor = _open_lock(path)
     try:
         _lock(descriptor, path, timeout)
         yield
     finally:
         os.close(descriptor)
+
+
+def _open_lock(path: Path) -> int:
+    """
+    Open a file that daemons of other users lock too: to read, which is enough to lock it.
+    """
+    try:
+        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        # Whatever the umask says. Where somebody else has just made it, they do this.
+        with suppress(PermissionError):
+            os.fchmod(descriptor, 0o644)
+        return descriptor
 
 
 def _lock(descriptor: int, path: Path, timeout: float) -> None:

@@ -7,6 +7,7 @@ import errno
 import fcntl
 import os
 import socket
+import struct
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -95,11 +96,14 @@ class PacketSocket:
         Connect to a listening unix socket, which happens at once or not at all.
 
         @param limit: Most bytes of a packet.
-        @raise OSError: Nobody listens there, or too many wait.
+        @raise OSError: Nobody listens there, or too many wait, or who listens is neither root nor this user: others
+            may be able to put a socket there.
         """
         client = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
         try:
             client.connect(str(path))
+            if _peer_uid(client) not in (0, os.geteuid()):
+                raise PermissionError(f"user {_peer_uid(client)} listens at {path}")
         except OSError:
             client.close()
             raise
@@ -243,6 +247,14 @@ class Watched:
 
     def connectionLost(self, reason: Failure) -> None:
         self.close()
+
+
+def _peer_uid(client: socket.socket) -> int:
+    credentials = struct.Struct("3i")
+    uid: int = credentials.unpack(client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, credentials.size))[
+        1
+    ]
+    return uid
 
 
 def close_all(descriptors: Sequence[int]) -> None:

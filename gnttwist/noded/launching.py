@@ -2,6 +2,7 @@
 Starting a launcher where nobody else does: by hand, and in sandboxes.
 """
 
+import subprocess
 import sys
 from collections.abc import Mapping
 
@@ -26,6 +27,11 @@ ERROR_LIMIT = 4096
 Bytes kept of what a launcher that cannot start says about it.
 """
 
+START_TIMEOUT = 30.0
+"""
+Seconds until a launcher must listen; it takes half a second.
+"""
+
 
 @define(eq=False, slots=False)
 class _Starter(ProcessProtocol):
@@ -45,8 +51,7 @@ class _Starter(ProcessProtocol):
         if ended.exitCode in (0, ALREADY_RUNNING):
             self._done.callback(None)
         else:
-            text = self._error.decode(errors="replace").strip() or "no word of why"
-            self._done.errback(LauncherGone(f"no launcher could be started: {text}"))
+            self._done.errback(LauncherGone(f"no launcher could be started: {_said(self._error)}"))
 
 
 def start_launcher(
@@ -60,11 +65,40 @@ def start_launcher(
     @return: Fires when it listens.
     @raise LauncherGone: (Deferred) It cannot; the text is what it said.
     """
-    arguments = [sys.executable, "-m", "gnttwist.launcher", "--daemonize"]
-    if str(paths.root) != "/":
-        arguments += ["--root", str(paths.root)]
-    if functions is not None:
-        arguments += ["--functions", functions]
     done: Deferred[None] = Deferred()
-    reactor.spawnProcess(_Starter(done), sys.executable, arguments, env=dict(environment))
+    reactor.spawnProcess(_Starter(done), sys.executable, _command(paths, functions), env=dict(environment))
     return done
+
+
+def start_launcher_now(paths: Paths, environment: Mapping[str, str], functions: str | None = None) -> None:
+    """
+    L{start_launcher} for a daemon that is still root and whose reactor does not run yet: waits.
+
+    @raise LauncherGone: It cannot be started; the text is what it said.
+    """
+    try:
+        ended = subprocess.run(
+            _command(paths, functions),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=dict(environment),
+            timeout=START_TIMEOUT,
+        )
+    except subprocess.TimeoutExpired as reason:
+        raise LauncherGone(f"no launcher could be started within {START_TIMEOUT:.0f} s") from reason
+    if ended.returncode not in (0, ALREADY_RUNNING):
+        raise LauncherGone(f"no launcher could be started: {_said(ended.stderr)}")
+
+
+def _command(paths: Paths, functions: str | None) -> list[str]:
+    command = [sys.executable, "-m", "gnttwist.launcher", "--daemonize"]
+    if str(paths.root) != "/":
+        command += ["--root", str(paths.root)]
+    if functions is not None:
+        command += ["--functions", functions]
+    return command
+
+
+def _said(error: bytes) -> str:
+    return error[:ERROR_LIMIT].decode(errors="replace").strip() or "no word of why"

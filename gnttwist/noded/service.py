@@ -24,6 +24,7 @@ from twisted.python.usage import UsageError
 
 from gnttwist.net.certificates import BadCertificate, Credentials
 from gnttwist.net.http import LimitedSite
+from gnttwist.net.identity import Identity
 from gnttwist.net.pidfile import PidFile
 from gnttwist.net.tls import for_server
 from gnttwist.noded.call_table import CallTable
@@ -31,11 +32,13 @@ from gnttwist.noded.calls import Calls
 from gnttwist.noded.candidates import Candidates
 from gnttwist.noded.endings import Endings
 from gnttwist.noded.launched import LaunchedProcesses
-from gnttwist.noded.launching import start_launcher
+from gnttwist.noded.launching import start_launcher, start_launcher_now
 from gnttwist.noded.recovery import Recovery
 from gnttwist.noded.registry import Registry
 from gnttwist.noded.resource import NodeResource
 from gnttwist.paths import BadRoot, Paths
+from gnttwist.privileges.accounts import ONE_USER, Accounts, BadUsers
+from gnttwist.privileges.accounts import load as load_accounts
 from gnttwist.wire.calls import FUNCTIONS
 from gnttwist.wire.rpc import BODY_LIMIT
 from gnttwist.wire.ssconf import address_of
@@ -71,6 +74,7 @@ class Config:
     port: int
     cluster: Credentials = field(repr=False)
     functions: str | None = None
+    accounts: Accounts = ONE_USER
 
 
 class Options(UsageOptions):
@@ -107,10 +111,11 @@ class Options(UsageOptions):
         """
         try:
             paths = Paths.from_root(self["root"])
-        except BadRoot as reason:
+            accounts = load_accounts(paths)
+        except (BadRoot, BadUsers) as reason:
             raise UsageError(str(reason)) from reason
         addresses = tuple(self["bind"]) or (_own_address(paths),)
-        self.config = Config(paths, addresses, self["port"], _cluster(paths), self["functions"])
+        self.config = Config(paths, addresses, self["port"], _cluster(paths), self["functions"], accounts)
 
 
 def _own_address(paths: Paths) -> str:
@@ -152,9 +157,9 @@ class NodeDaemon(Service):
     def startService(self) -> None:
         super().startService()
         paths = self._config.paths
-        self._processes = LaunchedProcesses(
-            self._reactor, paths.launcher_socket, paths.spool, self._start_launcher
-        )
+        # A launcher with more rights than ours is not ours to start: whoever started us sees to it.
+        revive = None if self._config.accounts.separate else self._start_launcher
+        self._processes = LaunchedProcesses(self._reactor, paths.launcher_socket, paths.spool, revive)
         self._reactor.callWhenRunning(self._on_signal, signal.SIGUSR1, self.leave)
         self._starting = Deferred.fromCoroutine(self._start())
         self._starting.addErrback(self._failed)
@@ -253,6 +258,11 @@ def compose(reactor: Any, config: Config) -> MultiService:
     Put the daemon together.
     """
     service = MultiService()
+
+    def launch() -> None:
+        start_launcher_now(config.paths, os.environ, config.functions)
+
+    Identity("gnt-noded", "noded", config.accounts, launch).setServiceParent(service)
     PidFile(config.paths.pid("gnt-noded")).setServiceParent(service)
     NodeDaemon(reactor, config).setServiceParent(service)
     return service

@@ -125,6 +125,11 @@ class Accounts:
         return 0 if role == ROOT else self._groups[role]
 
 
+ONE_USER = Accounts("no users are configured")
+"""
+For parts that run by themselves.
+"""
+
 Lookup = Callable[[str], int]
 """
 From a name to its number; raises C{KeyError} where there is none.
