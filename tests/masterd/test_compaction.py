@@ -34,11 +34,11 @@ class CompactionTests(SynchronousTestCase):
         """
         Whether the store can still be read as of a revision.
         """
-        read = self.store.range("/", revision=revision)
-        results: list[object] = []
-        read.addBoth(results.append)
-        failure = results[0]
-        return not (hasattr(failure, "check") and failure.check(Compacted))
+        try:
+            self.successResultOf(self.store.range("/", revision=revision))
+        except Compacted:
+            return False
+        return True
 
     def test_young_history_stays(self) -> None:
         """
