@@ -38,12 +38,15 @@ def group() -> None:
     help="fake has no guests; kvm runs real ones with QEMU.",
 )
 @click.option("--network", metavar="127.X.Y", help="Where its addresses are. Default: some that are free.")
+@click.option("--users", is_flag=True, help="Give every daemon a user of its own, by number. Needs root.")
 @json_option
-def up(directory: Path, nodes: int, hypervisor: str, network: str | None, as_json: bool) -> None:
+def up(directory: Path, nodes: int, hypervisor: str, network: str | None, users: bool, as_json: bool) -> None:
     """
     Make and start a virtual cluster, and print what points tools to it.
     """
-    made = lifecycle.up(directory, nodes, hypervisor, network, lambda text: click.echo(text, err=True))
+    made = lifecycle.up(
+        directory, nodes, hypervisor, network, lambda text: click.echo(text, err=True), users=users
+    )
     if as_json:
         print_json(made.variables())
         return

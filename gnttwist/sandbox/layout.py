@@ -58,12 +58,14 @@ class Sandbox(msgspec.Struct, frozen=True, kw_only=True):
     A sandbox, as its state file has it.
 
     @ivar directory: Where it is; absolute.
+    @ivar users: Whether its daemons have users of their own.
     """
 
     version: int = 1
     directory: str
     hypervisor: str
     nodes: list[SandboxNode]
+    users: bool = False
     daemons: list[Daemon] = []
 
     @property
@@ -93,7 +95,9 @@ class Sandbox(msgspec.Struct, frozen=True, kw_only=True):
         return {"GANETI_ROOTDIR": str(self.path / self.master.name), "GANETI_HOSTNAME": self.master.name}
 
 
-def new_sandbox(directory: Path, nodes: int, hypervisor: str, network: str) -> Sandbox:
+def new_sandbox(
+    directory: Path, nodes: int, hypervisor: str, network: str, *, users: bool = False
+) -> Sandbox:
     """
     The sandbox that C{gnt sandbox up} is asked for.
 
@@ -105,6 +109,7 @@ def new_sandbox(directory: Path, nodes: int, hypervisor: str, network: str) -> S
     sandbox = Sandbox(
         directory=str(directory),
         hypervisor=hypervisor,
+        users=users,
         nodes=[SandboxNode(f"node{n}.{DOMAIN}", f"{network}.{n}") for n in range(1, nodes + 1)],
     )
     _check_sockets(sandbox)

@@ -12,7 +12,7 @@ import msgspec
 from attrs import define, frozen
 
 from gnttwist.paths import Paths
-from gnttwist.sandbox import addresses, probes, processes
+from gnttwist.sandbox import addresses, probes, processes, separation
 from gnttwist.sandbox.layout import (
     SHARED,
     STATE,
@@ -61,16 +61,27 @@ class Health:
     illness: str | None
 
 
-def up(directory: Path, nodes: int, hypervisor: str, network: str | None, say: Say) -> Sandbox:
+def up(
+    directory: Path,
+    nodes: int,
+    hypervisor: str,
+    network: str | None,
+    say: Say,
+    *,
+    users: bool = False,
+) -> Sandbox:
     """
     Make a sandbox in C{directory}, which must be empty or not exist, and start it.
 
     @param say: Told what is being done.
+    @param users: Whether its daemons run as users of their own, which needs root.
     @return: The sandbox, every daemon answering.
     @raise SandboxError: It cannot be made or does not start; whatever was started is stopped again.
     """
     directory = _normal(directory)
     _check_programs(hypervisor)
+    if users:
+        separation.check(directory)
     if (directory / STATE).exists():
         raise SandboxError(
             f"{directory} holds a sandbox already; `gnt sandbox down --dir {directory}` removes it"
@@ -78,7 +89,7 @@ def up(directory: Path, nodes: int, hypervisor: str, network: str | None, say: S
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise SandboxError(f"{directory} is in use: a sandbox needs a new or empty directory")
     chosen = addresses.choose(directory, nodes) if network is None else addresses.check(network, nodes)
-    sandbox = new_sandbox(directory, nodes, hypervisor, chosen)
+    sandbox = new_sandbox(directory, nodes, hypervisor, chosen, users=users)
     try:
         directory.mkdir(parents=True, exist_ok=True)
         write_state(sandbox)

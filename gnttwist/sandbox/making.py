@@ -10,6 +10,7 @@ from typing import Any
 import gnttwist
 from gnttwist.errors import GnttwistError
 from gnttwist.sandbox.layout import CLUSTER, SHARED, Sandbox, SandboxError
+from gnttwist.sandbox.separation import separate
 
 SHARED_STORAGE = "shared-file-storage"
 
@@ -65,6 +66,8 @@ def make(sandbox: Sandbox) -> None:
             link = paths.srv / SHARED_STORAGE
             link.symlink_to(os.path.relpath(sandbox.path / SHARED, link.parent))
         _found(sandbox)
+        if sandbox.users:
+            separate(sandbox)
     except (OSError, shutil.Error, GnttwistError) as reason:
         raise SandboxError(f"cannot make the sandbox in {sandbox.directory}: {reason}") from reason
 
