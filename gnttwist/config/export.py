@@ -33,7 +33,8 @@ def config_data(config: Snapshot) -> dict[str, Any]:
     """
     return {
         "version": CONFIG_VERSION,
-        "cluster": _members(config.cluster),
+        # Counted with every change, not only the cluster's: confd's answers carry it, and of two the newer one wins.
+        "cluster": {**_members(config.cluster), "serial_no": config.serial},
         "nodes": {each.uuid: _with_states(each) for each in config.nodes.by_uuid.values()},
         # Ganeti counts a group's members itself when it reads; its own writer leaves the list empty too.
         "nodegroups": {

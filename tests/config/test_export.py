@@ -20,6 +20,8 @@ from gnttwist.store.interface import Entry
 from tests.config.objects import node
 
 GOLDEN = json.loads(files("tests.golden").joinpath("config-3.0.json").read_text())
+# As we write it: see test_serial.
+GOLDEN["cluster"]["serial_no"] = GOLDEN["serial_no"]
 SSCONF_KEYS = {
     "cluster_name",
     "cluster_tags",
@@ -82,6 +84,14 @@ class RoundTripTests(GoldenCase):
         for part, content in self.data.items():
             self.assertEqual(again[part], content, part)
         self.assertEqual(set(again), set(self.data))
+
+    def test_serial(self) -> None:
+        """
+        The cluster's serial number is the configuration's, so that confd's answers show every change.
+        """
+        self.data["cluster"]["serial_no"] = 12
+        again = export.config_data(importing.import_data(self.data).snapshot)
+        self.assertEqual((again["cluster"]["serial_no"], again["serial_no"]), (21, 21))
 
     def test_text(self) -> None:
         """
