@@ -164,6 +164,13 @@ class Paths:
         return self.run / "socket/ganeti-query"
 
     @property
+    def feed_socket(self) -> Path:
+        """
+        Where gnt-masterd tells this machine's gnt-confd of changes.
+        """
+        return self.run / "socket/gnt-confd-feed"
+
+    @property
     def launcher_socket(self) -> Path:
         """
         The launcher's socket.

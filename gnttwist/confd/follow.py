@@ -1,46 +1,28 @@
 """
-Following the exported configuration: by notification, never by polling.
+Following the configuration: by notification, never by polling.
 """
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from typing import Any
 
-import msgspec
 from attrs import define, field
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.inotify import IN_CLOSE_WRITE, IN_MOVED_TO, INotify
-from twisted.internet.interfaces import IReactorThreads
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.filepath import FilePath
 
 from gnttwist.confd.answers import Answers
+from gnttwist.confd.keys import Keys
+from gnttwist.confd.loading import Unusable, build, load, patched
+from gnttwist.confd.lookups import Lookups
+from gnttwist.confd.respond import Statistics
 from gnttwist.paths import Paths
 
-
-class Unusable(Exception):
-    """
-    The file is not a whole configuration.
-    """
-
-
-def load(path: Path) -> Answers | None:
-    """
-    Read an exported configuration; C{None} where there is none.
-
-    @raise Unusable: It is damaged.
-    """
-    try:
-        return Answers(msgspec.json.decode(path.read_bytes(), type=dict))
-    except FileNotFoundError:
-        return None
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as reason:
-        raise Unusable(f"{path}: {reason}") from reason
-    except (KeyError, TypeError, AttributeError) as reason:
-        raise Unusable(f"{path}: not a configuration: {reason!r}") from reason
+Work = Callable[[], Lookups | None]
 
 
 @define(eq=False, slots=False, repr=False)
@@ -48,19 +30,27 @@ class FollowConfiguration(Service):
     """
     Keeps the newest good configuration. A damaged file leaves the one before in service.
 
-    @ivar answers: From the newest good file; C{None} before there is one.
-    @ivar _ready: Called when the first attempt to load has ended.
+    On the master there is a feed as well, which is ahead of the file: while it lasts, the file is not read.
+
+    @ivar answers: From the newest good configuration; C{None} before there is one.
+    @ivar keys: The keys that are accepted.
     """
 
     _log = Logger()
-    _reactor: IReactorThreads
+    _reactor: Any
     _paths: Paths
-    _ready: Callable[[], None] = lambda: None
+    _statistics: Statistics = field(factory=Statistics)
     answers: Answers | None = field(default=None, init=False)
-    _key: bytes | None = field(default=None, init=False)
+    keys: Keys = field(init=False)
+    _config: Mapping[str, Any] = field(factory=dict, init=False)
     _notifier: INotify | None = field(default=None, init=False)
-    _loading: bool = field(default=False, init=False)
-    _again: bool = field(default=False, init=False)
+    _fed: bool = field(default=False, init=False)
+    _busy: bool = field(default=False, init=False)
+    _file_changed: bool = field(default=False, init=False)
+    _patches: list[Mapping[str, Any]] = field(factory=list, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.keys = Keys(self._reactor, self._paths.hmac_key)
 
     def startService(self) -> None:
         super().startService()
@@ -71,55 +61,87 @@ class FollowConfiguration(Service):
             FilePath(str(self._paths.data)), mask=IN_MOVED_TO | IN_CLOSE_WRITE, callbacks=[self._changed]
         )
         self._notifier = notifier
-        self._load()
+        self.keys.read()
+        self._file_changed = True
+        self._go_on()
 
     def stopService(self) -> None:
         if self._notifier is not None:
             self._notifier.loseConnection()
             self._notifier = None
+        self.keys.stop()
         super().stopService()
 
-    def key(self) -> bytes:
+    def fed(self, patch: Mapping[str, Any]) -> None:
         """
-        The cluster's key, newline included.
+        Take a change from the master's feed.
 
-        @raise OSError: It cannot be read.
+        @param patch: As for L{patched}; one with C{"full": true} stands for itself.
         """
-        if self._key is None:
-            self._key = self._paths.hmac_key.read_bytes()
-        return self._key
+        if patch.get("full"):
+            self._patches.clear()
+        self._fed = True
+        # Not many: the feed waits a twentieth of a second between two.
+        self._patches.append(patch)
+        self._go_on()
+
+    def feed_lost(self) -> None:
+        """
+        The master's feed has ended; what it told last stays in service until the file changes.
+        """
+        self._fed = False
 
     def _changed(self, watched: object, path: "FilePath[str]", mask: int) -> None:
         name = path.basename()
         name = name.decode() if isinstance(name, bytes) else name
         if name == self._paths.config_export.name:
-            self._load()
+            self._file_changed = True
+            self._go_on()
         elif name == self._paths.hmac_key.name:
-            self._key = None
+            self.keys.read()
 
-    def _load(self) -> None:
-        if self._loading:
-            self._again = True
+    def _go_on(self) -> None:
+        work = None if self._busy or not self.running else self._next()
+        if work is None:
             return
-        self._loading = True
-        loaded: Deferred[Answers | None] = deferToThreadPool(
-            self._reactor, self._reactor.getThreadPool(), load, self._paths.config_export
-        )
-        loaded.addCallbacks(self._loaded, self._failed)
-        loaded.addCallback(lambda _: self._done())
+        self._busy = True
+        done: Deferred[Lookups | None] = deferToThreadPool(self._reactor, self._reactor.getThreadPool(), work)
+        done.addCallbacks(self._loaded, self._failed)
+        done.addErrback(lambda failure: self._log.failure("loading failed", failure))
+        done.addCallback(lambda _: self._done())
 
-    def _loaded(self, answers: Answers | None) -> None:
-        if answers is not None:
-            self.answers = answers
-            self._log.info("serving configuration {serial}", serial=answers.serial)
+    def _next(self) -> Work | None:
+        if self._patches:
+            patches, self._patches = self._patches, []
+            config = self._config
+            return lambda: _apply(config, patches)
+        if self._file_changed and not self._fed:
+            self._file_changed = False
+            path = self._paths.config_export
+            return lambda: load(path)
+        return None
+
+    def _loaded(self, found: Lookups | None) -> None:
+        if found is None:
+            self._statistics.unusable += 1
+            self._log.error("there is no {path}", path=str(self._paths.config_export))
+            return
+        self._config = found.config
+        self.answers = Answers(found)
+        self._statistics.loaded += 1
+        self._log.info("serving configuration {serial}", serial=found.config["serial_no"])
 
     def _failed(self, failure: Failure) -> None:
         failure.trap(Unusable)
+        self._statistics.unusable += 1
         self._log.error("kept the configuration before: {reason}", reason=failure.value)
 
     def _done(self) -> None:
-        self._loading = False
-        self._ready()
-        if self._again and self.running:
-            self._again = False
-            self._load()
+        self._busy = False
+        self._go_on()
+
+
+def _apply(config: Mapping[str, Any], patches: list[Mapping[str, Any]]) -> Lookups:
+    for each in patches:
+        config = patched({} if each.get("full") else config, each)
+    return build(config)

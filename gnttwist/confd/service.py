@@ -4,6 +4,7 @@ gnt-confd: its options, and how its parts are put together.
 
 import time
 from functools import partial
+from ipaddress import ip_address
 from typing import Any
 
 from attrs import frozen
@@ -12,15 +13,15 @@ from twisted.application.service import IService, MultiService
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
-from gnttwist.confd.follow import FollowConfiguration
-from gnttwist.confd.protocol import ConfdProtocol
-from gnttwist.net.datagram import DatagramService
+from gnttwist.confd.parts import answering
+from gnttwist.confd.workers import Workers
+from gnttwist.net.datagram import bind
 from gnttwist.net.identity import Identity
+from gnttwist.net.interfaces import UnknownInterface, addresses_of
 from gnttwist.net.pidfile import PidFile
 from gnttwist.paths import BadRoot, Paths
 from gnttwist.privileges.accounts import ONE_USER, Accounts, BadUsers
 from gnttwist.privileges.accounts import load as load_accounts
-from gnttwist.wire.confd import MAX_QUERY
 from gnttwist.wire.ssconf import address_of
 
 PORT = 1814
@@ -42,6 +43,7 @@ class Config:
     paths: Paths
     addresses: tuple[str, ...]
     port: int
+    workers: int = 1
     accounts: Accounts = ONE_USER
 
 
@@ -80,8 +82,31 @@ class Options(UsageOptions):
             accounts = load_accounts(paths)
         except (BadRoot, BadUsers) as reason:
             raise UsageError(str(reason)) from reason
-        addresses = tuple(self["bind"]) or (own_address(paths),)
-        self.config = Config(paths, addresses, self["port"], accounts)
+        if not 1 <= self["workers"] <= MAX_WORKERS:
+            raise UsageError(f"--workers is a number from 1 to {MAX_WORKERS}")
+        if not 0 <= self["port"] <= 65535:
+            raise UsageError("--port is a number up to 65535")
+        found = [each for name in self["bind"] for each in bound(name)]
+        addresses = tuple(dict.fromkeys(found)) or (own_address(paths),)
+        self.config = Config(paths, addresses, self["port"], self["workers"], accounts)
+
+
+def bound(name: str) -> tuple[str, ...]:
+    """
+    The addresses that an address or an interface's name stands for.
+
+    @raise UsageError: It is neither, or stands for all addresses of the machine.
+    """
+    try:
+        unspecified = ip_address(name).is_unspecified
+    except ValueError:
+        try:
+            return addresses_of(name)
+        except UnknownInterface as reason:
+            raise UsageError(f"--bind: {reason}") from reason
+    if unspecified:
+        raise UsageError(f"--bind: clients count answers by the address they come from, and {name} is none")
+    return (name,)
 
 
 def own_address(paths: Paths) -> str:
@@ -113,6 +138,7 @@ def compose(reactor: Any, config: Config) -> MultiService:
     Put the daemon together.
     """
     service = MultiService()
+    Identity("gnt-confd", "confd", config.accounts).setServiceParent(service)
     PidFile(config.paths.pid("gnt-confd")).setServiceParent(service)
     if config.workers > 1:
         workers = Workers(reactor, config.paths, config.addresses, config.port, config.workers)

@@ -6,8 +6,11 @@ HMAC-SHA1 over the salt's bytes followed by the message's, keyed with the whole 
 included. The signature is checked before the message is parsed.
 """
 
+import hashlib
 import hmac
-from typing import Any
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Annotated, Any
 
 import msgspec
 
@@ -43,6 +46,36 @@ What is wrong, as the answer of a reply whose status is L{ERROR}.
 """
 
 
+Text = str | tuple[Annotated[str, msgspec.Meta(min_length=1, max_length=1)], ...]
+"""
+Ganeti's daemon also reads a list of characters as text.
+"""
+
+
+class Fields(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """
+    A question that is an object. On the wire its members' names are digits.
+
+    @ivar link: The link that instances' addresses are on; the cluster's default where it is missing.
+    @ivar ip: An instance's address; it has precedence over C{ips}.
+    @ivar fields: What is asked of the master. Ganeti's daemon reads numbers, Ganeti's tool sends digits.
+    """
+
+    link: Text | None = msgspec.field(default=None, name="0")
+    ip: Text | None = msgspec.field(default=None, name="1")
+    ips: tuple[Text, ...] | None = msgspec.field(default=None, name="2")
+    fields: tuple[int | float | str, ...] | None = msgspec.field(default=None, name="3")
+
+
+Query = str | Fields | None
+
+
+class Signed(Rejected):
+    """
+    The signature is right, and yet it is no acceptable question: an old one again, or a client's mistake.
+    """
+
+
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """
     A question.
@@ -53,7 +86,7 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     protocol: int
     type: int
     rsalt: str
-    query: str | dict[str, Any] | None = None
+    query: Query = None
 
 
 class Reply(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -75,14 +108,44 @@ class _Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hmac: str
 
 
+class Prepared(msgspec.Struct, frozen=True):
+    """
+    An encoded L{Reply}, ready for any number of envelopes.
+
+    @ivar message: The reply.
+    @ivar text: The same as the JSON string that it is in an envelope.
+    """
+
+    message: bytes
+    text: bytes
+
+
 _envelope = msgspec.json.Decoder(_Envelope)
 _request = msgspec.json.Decoder(Request)
 _reply = msgspec.json.Decoder(Reply)
 _INVALID = (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError)
+_BLOCK = 64
+"""
+Bytes of a block of SHA-1.
+"""
+
+
+@lru_cache(maxsize=8)
+def _hashes(key: bytes) -> tuple[Any, Any]:
+    """
+    HMAC's two hashes with the key already in them: copying these costs a third of C{hmac.digest}.
+    """
+    block = (hashlib.sha1(key).digest() if len(key) > _BLOCK else key).ljust(_BLOCK, b"\0")
+    return tuple(hashlib.sha1(bytes(each ^ pad for each in block)) for pad in (0x36, 0x5C))  # type: ignore[return-value]  # two
 
 
 def _signature(key: bytes, salt: bytes, message: bytes) -> str:
-    return hmac.digest(key, salt + message, "sha1").hex()
+    inner, outer = _hashes(key)
+    first, second = inner.copy(), outer.copy()
+    first.update(salt + message)
+    second.update(first.digest())
+    signature: str = second.hexdigest()
+    return signature
 
 
 def seal(key: bytes, salt: str, message: bytes) -> bytes:
@@ -99,17 +162,24 @@ def unseal(key: bytes, datagram: bytes) -> tuple[str, bytes]:
 
     @raise Rejected: It is not a datagram of ours, or not signed with this key.
     """
+    _, salt, message = _open((key,), datagram)
+    return salt, message
+
+
+def _open(keys: Sequence[bytes], datagram: bytes) -> tuple[bytes, str, bytes]:
     if not datagram.startswith(MAGIC):
         raise Rejected("wrong magic")
     try:
         envelope = _envelope.decode(datagram[len(MAGIC) :])
         salt, message = envelope.salt.encode(), envelope.msg.encode()
-        given = envelope.hmac.lower().encode("ascii")
     except (*_INVALID, UnicodeEncodeError) as reason:
         raise Rejected("not an envelope") from reason
-    if not hmac.compare_digest(_signature(key, salt, message).encode(), given):
-        raise Rejected("wrong signature")
-    return envelope.salt, message
+    given = envelope.hmac.lower()
+    if given.isascii():
+        for key in keys:
+            if hmac.compare_digest(_signature(key, salt, message), given):
+                return key, envelope.salt, message
+    raise Rejected("wrong signature")
 
 
 def encode_request(key: bytes, request: Request, now: float) -> bytes:
@@ -125,25 +195,42 @@ def decode_request(key: bytes, datagram: bytes, now: float) -> Request:
 
     @raise Rejected: It is too long, not signed, too old or from the future, or not a question.
     """
+    return open_request((key,), datagram, now)[1]
+
+
+def open_request(keys: Sequence[bytes], datagram: bytes, now: float) -> tuple[bytes, Request]:
+    """
+    The key, of those that are accepted, that a client has signed with, and what it asks.
+
+    @raise Rejected: It is too long, not signed, too old or from the future, or not a question.
+    """
     if len(datagram) > MAX_QUERY:
         raise Rejected("too long")
-    salt, message = unseal(key, datagram)
+    key, salt, message = _open(keys, datagram)
     # Python reads more as a number than the protocol allows, and long ones slowly.
     if not (salt.isascii() and salt.isdigit() and len(salt) <= 12) or abs(int(salt) - now) > MAX_SKEW:
-        raise Rejected("the salt is not the time")
+        raise Signed("the salt is not the time")
     try:
-        return _request.decode(message)
+        return key, _request.decode(message)
     except _INVALID as reason:
-        raise Rejected("not a question") from reason
+        raise Signed("not a question") from reason
 
 
-def encode_reply(key: bytes, rsalt: str, reply: bytes) -> bytes:
+def prepare(reply: Reply) -> Prepared:
+    """
+    Encode a reply once.
+    """
+    message = msgspec.json.encode(reply)
+    return Prepared(message, msgspec.json.encode(message.decode()))
+
+
+def encode_prepared(key: bytes, rsalt: str, prepared: Prepared) -> bytes:
     """
     The daemon's datagram.
-
-    @param reply: An encoded L{Reply}.
     """
-    return seal(key, rsalt, reply)
+    signature = _signature(key, rsalt.encode(), prepared.message).encode()
+    salt = msgspec.json.encode(rsalt)
+    return b'%b{"msg":%b,"salt":%b,"hmac":"%b"}' % (MAGIC, prepared.text, salt, signature)
 
 
 def decode_reply(key: bytes, datagram: bytes) -> tuple[str, Reply]:

@@ -7,14 +7,13 @@ import shutil
 import time
 from pathlib import Path
 
+from twisted.application.service import MultiService
 from twisted.internet import reactor as _reactor  # noqa: TID251  # a functional test runs on the real one
-from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
 from gnttwist.client.confd import Answered, NoAnswer, Question, ask
-from gnttwist.confd.follow import FollowConfiguration
 from gnttwist.confd.service import Config, compose
 from gnttwist.net.datagram import DatagramService
 from gnttwist.paths import Paths
@@ -38,12 +37,9 @@ class ConfdTests(TestCase):
         self.service = compose(_reactor, Config(self.paths, ("127.0.0.1",), 0))
         self.service.startService()
         self.addCleanup(self.service.stopService)
-        self.follow = next(each for each in self.service if isinstance(each, FollowConfiguration))
-        udp = next(each for each in self.service if isinstance(each, DatagramService))
-        assert udp.port is not None
-        address = udp.port.getHost()
-        assert isinstance(address, IPv4Address)
-        self.port = address.port
+        parts = next(each for each in self.service if isinstance(each, MultiService))
+        udp = next(each for each in parts if isinstance(each, DatagramService))
+        self.port = udp.port
 
     def ask(
         self, type: int, query: object = None, key: bytes = KEY, timeout: float = 5

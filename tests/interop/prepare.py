@@ -11,7 +11,10 @@ import sys
 import venv
 from pathlib import Path
 
-PACKAGES = ("ganeti-3.0", "ganeti-haskell-3.0")
+PACKAGES = ("ganeti-3.0", "ganeti-haskell-3.0", "libpcre3")
+"""
+The last is a library that the programs in the second need, and few machines still have.
+"""
 REQUIREMENTS = (
     # The versions in Debian 12, which these tools were released with; the others are whatever is current.
     "pyOpenSSL==23.0.0",
@@ -85,20 +88,23 @@ def main(arguments: list[str]) -> int:
     """
     directory = Path(arguments[0]).absolute()
     note = directory / "unavailable"
-    if (directory / "complete").exists():
+    complete = directory / "complete"
+    # What it was made of: a cache that an older version of this program has made is completed.
+    if complete.exists() and complete.read_text() == " ".join(PACKAGES):
         return 0
     directory.mkdir(parents=True, exist_ok=True)
     note.unlink(missing_ok=True)
     print("fetching Debian's Ganeti and what it needs")  # noqa: T201  # a program's output
     try:
         fetch_packages(directory)
-        make_python(directory)
+        if not complete.exists():
+            make_python(directory)
     except Unavailable as reason:
         shutil.rmtree(directory / "root", ignore_errors=True)
         note.write_text(f"{reason}\n")
         print(f"interoperability tests will be skipped: {reason}")  # noqa: T201
         return 0
-    (directory / "complete").touch()
+    complete.write_text(" ".join(PACKAGES))
     return 0
 
 

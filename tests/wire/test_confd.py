@@ -17,8 +17,9 @@ from gnttwist.wire.confd import (
     Request,
     decode_reply,
     decode_request,
-    encode_reply,
+    encode_prepared,
     encode_request,
+    prepare,
     seal,
     unseal,
 )
@@ -150,8 +151,16 @@ class ReplyTests(SynchronousTestCase):
         """
         A reply comes back with the salt of its question.
         """
-        data = encode_reply(KEY, "salt", b'{"protocol":1,"status":0,"answer":[1],"serial":12}')
+        data = encode_prepared(KEY, "salt", prepare(Reply(1, 0, [1], 12)))
         self.assertEqual(decode_reply(KEY, data), ("salt", Reply(1, 0, [1], 12)))
+
+    @given(st.text(), st.text())
+    def test_prepared(self, salt: str, answer: str) -> None:
+        """
+        A prepared reply is sealed like any other message.
+        """
+        prepared = prepare(Reply(1, 0, answer, 1))
+        self.assertEqual(encode_prepared(KEY, salt, prepared), seal(KEY, salt, prepared.message))
 
     def test_not_an_answer(self) -> None:
         """

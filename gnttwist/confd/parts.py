@@ -1,0 +1,37 @@
+"""
+What answers, put together: the same in a daemon of one process and in each of several workers.
+"""
+
+from collections.abc import Callable, Sequence
+from socket import socket
+from typing import Any
+
+from twisted.application.service import MultiService
+
+from gnttwist.confd.feed import FollowFeed
+from gnttwist.confd.follow import FollowConfiguration
+from gnttwist.confd.respond import Responder, Statistics
+from gnttwist.net.datagram import DatagramService
+from gnttwist.paths import Paths
+from gnttwist.wire.confd import MAX_QUERY
+
+
+def answering(
+    reactor: Any, paths: Paths, opens: Sequence[Callable[[], socket]], now: Callable[[], float]
+) -> MultiService:
+    """
+    The configuration and the sockets.
+
+    @param opens: Make the sockets, or adopt them.
+    @param now: Reads the wall clock.
+    """
+    service = MultiService()
+    statistics = Statistics()
+    follow = FollowConfiguration(reactor, paths, statistics)
+    responder = Responder(lambda: follow.keys.accepted, lambda: follow.answers, now, statistics)
+    follow.setServiceParent(service)
+    FollowFeed(reactor, paths.feed_socket, follow).setServiceParent(service)
+    for each in opens:
+        # One byte more than is answered, so that a longer query is seen to be one.
+        DatagramService(reactor, each, responder.answer, MAX_QUERY + 1).setServiceParent(service)
+    return service
