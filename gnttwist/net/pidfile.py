@@ -11,14 +11,6 @@ from attrs import define, field
 
 from twisted.application.service import Service
 
-from gnttwist.errors import GnttwistError
-
-
-class AlreadyRunning(GnttwistError):
-    """
-    Another process holds the pid file.
-    """
-
 
 @define(eq=False, slots=False, repr=False)
 class PidFile(Service):
@@ -26,6 +18,7 @@ class PidFile(Service):
     Holds the file from start to stop.
 
     Both kinds of lock are taken, for Ganeti's Python daemons look for one and its Haskell daemons for the other.
+    Starting it raises C{SystemExit}, with one line for whoever started the daemon, where another process holds it.
     """
 
     path: Path
@@ -49,7 +42,7 @@ class PidFile(Service):
             fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as reason:
             os.close(descriptor)
-            raise AlreadyRunning(f"{self.path} is locked: this daemon runs already") from reason
+            raise SystemExit(f"this daemon runs already: {self.path} is locked") from reason
         os.ftruncate(descriptor, 0)
         os.write(descriptor, b"%d\n" % os.getpid())
         self._descriptor = descriptor
