@@ -13,6 +13,11 @@ URGENT, FAST, NORMAL, SLOW, DAY = 60.0, 300.0, 900.0, 3600.0, 86400.0
 Ganeti's classes of time limits, in seconds.
 """
 
+UNPRIVILEGED = "noded"
+"""
+The node daemon's own user, without its groups.
+"""
+
 
 @frozen
 class Signature:
@@ -23,7 +28,9 @@ class Signature:
     @ivar limit: Seconds after which the caller gives up.
     @ivar changing: Whether it changes the node. Changing calls carry a key and happen once; others may be repeated.
     @ivar abortable: Whether stopping it half-way leaves nothing that a repeated or undoing call cannot mend.
-    @ivar user: Whom the function process runs as where the launcher is privileged.
+    @ivar user: Whom the function process runs as where the launcher is privileged: C{root}, or a role of
+        L{gnttwist.privileges.accounts.USERS}. Only what needs nothing but files that everybody may read is not
+        root: disks, guests and administrators' scripts and files are root's.
     """
 
     name: str
@@ -39,10 +46,10 @@ def _table(*signatures: Signature) -> dict[str, Signature]:
 
 
 FUNCTIONS: dict[str, Signature] = _table(
-    Signature("version", limit=URGENT),
+    Signature("version", limit=URGENT, user=UNPRIVILEGED),
     Signature("node_info", ("storage_units", "hv_specs"), limit=URGENT),
     Signature("node_verify", ("checkdict", "cluster_name", "all_hvparams")),
-    Signature("test_delay", ("duration",), limit=DAY, changing=True),
+    Signature("test_delay", ("duration",), limit=DAY, changing=True, user=UNPRIVILEGED),
     Signature("os_diagnose", limit=FAST),
     Signature("os_validate", ("required", "name", "checks", "params", "force_variant"), limit=FAST),
     Signature("file_storage_dir_create", ("file_storage_dir",), limit=FAST, changing=True),
@@ -62,8 +69,8 @@ FUNCTIONS: dict[str, Signature] = _table(
     Signature("all_instances_info", ("hypervisor_list", "all_hvparams"), limit=URGENT),
     Signature("instance_console_info", ("instances",), limit=URGENT),
     Signature("hypervisor_validate_params", ("hvname", "hvfull"), limit=URGENT),
-    Signature("bridges_exist", ("bridges_list",), limit=URGENT),
+    Signature("bridges_exist", ("bridges_list",), limit=URGENT, user=UNPRIVILEGED),
     Signature("upload_file", ("file",), changing=True),
     Signature("write_ssconf_files", ("values",), changing=True),
-    Signature("master_node_name", limit=URGENT),
+    Signature("master_node_name", limit=URGENT, user=UNPRIVILEGED),
 )
