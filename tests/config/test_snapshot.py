@@ -11,28 +11,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from gnttwist.config.draft import Draft
-from gnttwist.config.snapshot import Snapshot
 from gnttwist.errors import OpPrereqError
-from gnttwist.model.objects import Cluster, Instance, Node
-
-CLUSTER = Cluster(
-    uuid="c", cluster_name="c.example.com", master_node="n1", master_ip="192.0.2.1", master_netdev="lo"
-)
-EMPTY = Snapshot(cluster=CLUSTER, serial=1)
-
-
-def node(uuid: str, name: str) -> Node:
-    """
-    A node of this name.
-    """
-    return Node(uuid=uuid, name=name, primary_ip="192.0.2.1", secondary_ip="192.0.2.1", group="g")
-
-
-def instance(uuid: str, name: str, on: str) -> Instance:
-    """
-    An instance on this node.
-    """
-    return Instance(uuid=uuid, name=name, primary_node=on, os="", hypervisor="fake")
+from gnttwist.model.objects import Instance
+from tests.config.objects import CLUSTER, EMPTY, instance, node
 
 
 class FindTests(SynchronousTestCase):
