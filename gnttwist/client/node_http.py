@@ -22,6 +22,7 @@ from twisted.web.http_headers import Headers
 from gnttwist.client.node_body import ANSWER_LIMIT, Body, Content, Unreachable, describe
 from gnttwist.errors import RemoteError
 from gnttwist.net.tls import MutualTLS
+from gnttwist.net.tls_files import FileTLS
 from gnttwist.wire.framing import Splitter
 from gnttwist.wire.rpc import STREAM_TYPE
 
@@ -76,7 +77,7 @@ class NodeHTTP:
     Asks nodes.
     """
 
-    def __init__(self, reactor: Any, tls: MutualTLS, port: int) -> None:
+    def __init__(self, reactor: Any, tls: MutualTLS | FileTLS, port: int) -> None:
         self._clock: IReactorTime = reactor
         self._port = port
         self._pool = HTTPConnectionPool(reactor)

@@ -27,6 +27,7 @@ from gnttwist.errors import (
 from gnttwist.jobs.calls import Call, Feedback
 from gnttwist.model.objects import Node
 from gnttwist.net.tls import MutualTLS
+from gnttwist.net.tls_files import FileTLS
 from gnttwist.wire import rpc
 from gnttwist.wire.calls import FUNCTIONS, NORMAL
 
@@ -114,7 +115,7 @@ class HTTPNodeCaller:
     def __init__(
         self,
         reactor: Any,
-        tls: MutualTLS,
+        tls: MutualTLS | FileTLS,
         now: Callable[[], float],
         port: int = PORT,
         patience: Callable[[], float] = lambda: PATIENCE,

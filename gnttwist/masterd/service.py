@@ -27,13 +27,17 @@ from gnttwist.config.service import Configuration
 from gnttwist.errors import GnttwistError
 from gnttwist.jobs.opcodes import Opcodes
 from gnttwist.jobs.queue import Queue
+from gnttwist.masterd.compaction import Compaction
 from gnttwist.masterd.live import LiveData
 from gnttwist.masterd.luxi import LuxiFactory
 from gnttwist.masterd.methods import Methods
-from gnttwist.net.certificates import BadCertificate, Credentials
+from gnttwist.net.certificates import BadCertificate
+from gnttwist.net.identity import Identity
 from gnttwist.net.pidfile import PidFile
-from gnttwist.net.tls import MutualTLS, for_client
+from gnttwist.net.tls_files import FileTLS, client_from
 from gnttwist.paths import BadRoot, Paths
+from gnttwist.privileges.accounts import ONE_USER, Accounts, BadUsers
+from gnttwist.privileges.accounts import load as load_accounts
 from gnttwist.query.sources import Sources
 from gnttwist.store.sqlite import SQLiteStore
 from gnttwist.units.table import UNITS
@@ -60,7 +64,8 @@ class Config:
     """
 
     paths: Paths
-    tls: MutualTLS = field(repr=False)
+    tls: FileTLS = field(repr=False)
+    accounts: Accounts = ONE_USER
 
 
 class Options(UsageOptions):
@@ -78,20 +83,16 @@ class Options(UsageOptions):
         """
         try:
             paths = Paths.from_root(self["root"])
-        except BadRoot as reason:
+            accounts = load_accounts(paths)
+        except (BadRoot, BadUsers) as reason:
             raise UsageError(str(reason)) from reason
         if not paths.store.exists():
             raise UsageError(f"there is no cluster here: {paths.store} is missing (see gnt cluster init)")
-        own = _credentials(paths, "client.pem")
-        self.config = Config(paths, for_client(own, _credentials(paths, "server.pem").certificate))
-
-
-def _credentials(paths: Paths, name: str) -> Credentials:
-    path = paths.data / name
-    try:
-        return Credentials.from_pem(path.read_bytes())
-    except (OSError, BadCertificate) as reason:
-        raise UsageError(f"cannot use the certificate {path}: {reason}") from reason
+        try:
+            tls = client_from(paths.client_pem, paths.server_pem)
+        except (OSError, BadCertificate) as reason:
+            raise UsageError(f"cannot use this node's certificates: {reason}") from reason
+        self.config = Config(paths, tls, accounts)
 
 
 @define(eq=False, slots=False, repr=False)
@@ -125,7 +126,9 @@ class MasterDaemon(Service):
         await configuration.load()
         caller = HTTPNodeCaller(reactor, self._config.tls, time.time)
         self._to_stop.append(caller.close)
-        exporter = Exporter(reactor, self._in_thread, configuration, paths)
+        accounts = self._config.accounts
+        readers = accounts.gid("confd") if accounts.separate else None
+        exporter = Exporter(reactor, self._in_thread, configuration, paths, readers)
         exporter.startService()
         self._to_stop.append(exporter.stopService)
         queue = Queue(
@@ -140,6 +143,9 @@ class MasterDaemon(Service):
         )
         await queue.start()
         self._to_stop.append(lambda: Deferred.fromCoroutine(queue.stop()))
+        compaction = Compaction(reactor, store, queue.oldest_read)
+        compaction.startService()
+        self._to_stop.append(compaction.stopService)
         live = LiveData(caller, reactor.seconds)
 
         def sources() -> Sources:
@@ -154,6 +160,8 @@ class MasterDaemon(Service):
         # Left by a daemon that was killed: the pid file's lock, which we hold, says that there is no other one.
         path.unlink(missing_ok=True)
         port: IListeningPort = self._reactor.listenUNIX(str(path), factory, BACKLOG, SOCKET_MODE)
+        if self._config.accounts.separate:
+            os.chown(path, -1, self._config.accounts.gid("daemons"), follow_symlinks=False)
         self._to_stop.append(port.stopListening)
         self._log.info("ready on {path}", path=path)
 
@@ -216,6 +224,7 @@ def compose(reactor: Any, config: Config) -> MultiService:
     Put the daemon together.
     """
     service = MultiService()
+    Identity("gnt-masterd", "masterd", config.accounts).setServiceParent(service)
     PidFile(config.paths.pid("gnt-masterd")).setServiceParent(service)
     MasterDaemon(reactor, config).setServiceParent(service)
     return service

@@ -61,10 +61,14 @@ class BadCertificate(GnttwistError):
 class Credentials:
     """
     A private key and its certificate.
+
+    @ivar others: Further certificates of the file. In server.pem, while the cluster's certificate is being
+        replaced, the one that comes next or was before: what they have signed is accepted too.
     """
 
     key: PrivateKey
     certificate: x509.Certificate
+    others: tuple[x509.Certificate, ...] = ()
 
     @classmethod
     def from_pem(cls, pem: bytes) -> "Credentials":
@@ -75,7 +79,7 @@ class Credentials:
         """
         try:
             key = load_pem_private_key(pem, None)
-            certificate = x509.load_pem_x509_certificate(pem)
+            certificate, *others = x509.load_pem_x509_certificates(pem)
         except (ValueError, TypeError) as reason:
             # The reason may quote the input, which holds a private key.
             raise BadCertificate("not a private key and a certificate in PEM form") from reason
@@ -83,7 +87,7 @@ class Credentials:
             raise BadCertificate("the private key is neither RSA nor of an elliptic curve")
         if key.public_key() != certificate.public_key():
             raise BadCertificate("the private key and the certificate do not belong together")
-        return cls(key, certificate)
+        return cls(key, certificate, tuple(others))
 
     @property
     def digest(self) -> str:
@@ -94,12 +98,10 @@ class Credentials:
 
     def pem(self) -> bytes:
         """
-        The file's content: the key, then the certificate.
+        The file's content: the key, then the certificate, then others.
         """
-        form = PrivateFormat.PKCS8
-        return self.key.private_bytes(Encoding.PEM, form, NoEncryption()) + self.certificate.public_bytes(
-            Encoding.PEM
-        )
+        key = self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        return key + b"".join(each.public_bytes(Encoding.PEM) for each in (self.certificate, *self.others))
 
 
 def digest(certificate: x509.Certificate) -> str:
@@ -120,6 +122,7 @@ def new_cluster_certificate(now: datetime, *, rsa_key: bool = False) -> Credenti
     key = _new_key(rsa_key)
     name = _name(CLUSTER_NAME)
     builder = _builder(name, name, key, CLUSTER_NAME, now, authority=True)
+    builder = builder.add_extension(_identifier(key), critical=False)
     return Credentials(key, builder.sign(key, SHA256()))
 
 
@@ -131,6 +134,9 @@ def new_node_certificate(
     """
     key = _new_key(rsa_key)
     builder = _builder(cluster.certificate.subject, _name(node), key, node, now, authority=False)
+    # All clusters' certificates have one name: by this, one of two that are trusted together is found.
+    issuer = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(_identifier(cluster.key))
+    builder = builder.add_extension(issuer, critical=False)
     return Credentials(key, builder.sign(cluster.key, SHA256()))
 
 
@@ -172,6 +178,10 @@ def _new_key(rsa_key: bool) -> PrivateKey:
     if rsa_key:
         return rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS)
     return ec.generate_private_key(ec.SECP256R1())
+
+
+def _identifier(key: PrivateKey) -> x509.SubjectKeyIdentifier:
+    return x509.SubjectKeyIdentifier.from_public_key(key.public_key())
 
 
 def _name(common_name: str) -> x509.Name:

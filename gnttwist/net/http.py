@@ -2,18 +2,37 @@
 An HTTP server's limits, applied while a request arrives: who asks and how much is looked at before the body.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 from attrs import frozen
+from zope.interface import implementer
 
 from twisted.internet.defer import Deferred, TimeoutError
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IHandshakeListener, IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from twisted.web.http import RESPONSES, HTTPChannel
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
+
+REQUEST_LINE_LIMIT = 4096
+"""
+Most bytes of a request's first line: paths here are function names, of 64 bytes at most, and the longest that
+Ganeti's RAPI has are below 2,000.
+"""
+
+HEADERS_LIMIT = 16 * 1024
+"""
+Most bytes of the first line and all headers together: some fifty times what clients send, and what each connection
+that a stranger opens may keep in memory.
+"""
+
+HANDSHAKE_TIME = 20.0
+"""
+Seconds for a TLS handshake: over a satellite link it takes three, and a stranger's unfinished one costs 40 kB.
+"""
 
 REQUEST_TIME = 60.0
 """
@@ -36,10 +55,25 @@ CLOSE_TIME = 3.0
 Seconds that answers have to be sent when the server stops.
 """
 
-CONNECTIONS_LIMIT = 512
+CONNECTIONS_LIMIT = 6000
 """
-Most connections. With two descriptors for each of the calls that may run, they fit into the 1,024 descriptors that
-a process has by default.
+Most connections: 240 MB of memory if all are idle ones. The longest idle one gives way to a newcomer, those that
+have never asked anything first, so strangers cannot keep a master out.
+"""
+
+REFUSED_CONNECTIONS = 64
+"""
+Connections beyond the limit, while none of the others is idle, that are told so; further ones are closed.
+"""
+
+CALLER_LIMIT = 512
+"""
+Most connections of one caller: more than calls may run, so that a master can wait for each on its own.
+"""
+
+RETRY_AFTER = 1
+"""
+Seconds after which a caller may ask again when it was told that there is no room now.
 """
 
 
@@ -61,35 +95,86 @@ Called with a transport: who its peer is, or why it may not ask.
 """
 
 
+@implementer(IHandshakeListener)
 class LimitedChannel(HTTPChannel):
     """
     A connection whose requests are refused as soon as their headers are there.
 
     @ivar site: The L{LimitedSite}.
+    @ivar caller: Who is at the other end, once it has asked something and may.
+    @ivar beyond: Whether there were too many connections when it came.
     """
 
     site: "LimitedSite"
+    caller: str | None = None
+    beyond = False
     _refused = False
+    _arriving = False
+    _header_size = 0
     _deadline: IDelayedCall | None = None
     _closing: IDelayedCall | None = None
+
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        self._deadline = self.callLater(HANDSHAKE_TIME, self.forceAbortClient)
+
+    def handshakeCompleted(self) -> None:
+        """
+        From now on there are L{IDLE_TIME} for a request to begin.
+        """
+        self._stop_deadline()
+
+    @property
+    def idle(self) -> bool:
+        """
+        Whether no request is arriving or being answered.
+        """
+        return not (self._handlingRequest or self._refused or self._arriving)
 
     def dataReceived(self, data: bytes) -> None:
         if self._refused:
             return
-        if self._deadline is None and not self._handlingRequest:
+        if not self._handlingRequest and not self._arriving:
+            self._stop_deadline()
+            self._arriving = True
             self._deadline = self.callLater(REQUEST_TIME, self._too_slow)
         super().dataReceived(data)
 
     def lineReceived(self, line: bytes) -> None:
-        if not self._refused:
+        if self._refused:
+            return
+        first = self._header_size == 0
+        if line or not first:
+            self._header_size += len(line) + 2
+        if first and len(line) > REQUEST_LINE_LIMIT:
+            self._too_long("the request line is", 414, REQUEST_LINE_LIMIT)
+        elif self._header_size > HEADERS_LIMIT:
+            self._too_long("the headers are", 431, HEADERS_LIMIT)
+        else:
             super().lineReceived(line)
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        if self._header_size:
+            self._too_long("the headers are", 431, HEADERS_LIMIT)
+        else:
+            self._too_long("the request line is", 414, REQUEST_LINE_LIMIT)
+
+    def _too_long(self, what: str, status: int, limit: int) -> None:
+        self.refuse(Refusal(status, f"{what} too long, at most {limit} bytes are taken"))
+
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        if not self._refused:
+            self.refuse(
+                Refusal(400, "not a request of HTTP/1.1, or one with headers that contradict each other")
+            )
 
     def rawDataReceived(self, data: bytes) -> None:
         if not self._refused:
             super().rawDataReceived(data)
 
     def allHeadersReceived(self) -> None:
-        answer = self.site.admit(self.transport, self.length)
+        self._header_size = 0
+        answer = self.site.admit(self, self.length)
         if isinstance(answer, Refusal):
             self.refuse(answer)
         else:
@@ -98,8 +183,9 @@ class LimitedChannel(HTTPChannel):
 
     def allContentReceived(self) -> None:
         if not self._refused:
-            self._stop(self._deadline)
-            self._deadline = None
+            self._arriving = False
+            self._stop_deadline()
+            self.site.used(self)
             super().allContentReceived()
 
     def refuse(self, refusal: Refusal) -> None:
@@ -108,13 +194,14 @@ class LimitedChannel(HTTPChannel):
         """
         assert self.transport is not None, "refused before it was connected"
         self._refused = True
-        self._stop(self._deadline)
+        self._stop_deadline()
         self.setTimeout(None)
         body = refusal.text.encode() + b"\n"
         status = b"%d %b" % (refusal.status, RESPONSES.get(refusal.status, b"Refused"))
+        later = b"Retry-After: %d\r\n" % RETRY_AFTER if refusal.status == 503 else b""
         self.transport.write(
-            b"HTTP/1.1 %b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n"
-            b"Connection: close\r\n\r\n%b" % (status, len(body), body)
+            b"HTTP/1.1 %b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n%b"
+            b"Connection: close\r\n\r\n%b" % (status, len(body), later, body)
         )
         self._closing = self.callLater(LINGER, self.loseConnection)
 
@@ -131,14 +218,16 @@ class LimitedChannel(HTTPChannel):
             self.loseConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._stop(self._deadline)
-        self._stop(self._closing)
+        self._stop_deadline()
+        if self._closing is not None and self._closing.active():
+            self._closing.cancel()
         self.site.forget(self)
         super().connectionLost(reason)
 
-    def _stop(self, timer: IDelayedCall | None) -> None:
-        if timer is not None and timer.active():
-            timer.cancel()
+    def _stop_deadline(self) -> None:
+        if self._deadline is not None and self._deadline.active():
+            self._deadline.cancel()
+        self._deadline = None
 
 
 class LimitedRequest(Request):
@@ -156,7 +245,7 @@ class LimitedSite(Site):
     """
     A site that knows who asks, and bounds what it takes.
 
-    @ivar connections: The open ones.
+    @ivar connections: The open ones, the one that was used longest ago first.
     """
 
     protocol = LimitedChannel  # type: ignore[assignment]  # Twisted's names its own wrapper
@@ -169,26 +258,55 @@ class LimitedSite(Site):
         authorise: Authorise,
         body_limit: int,
         connections_limit: int = CONNECTIONS_LIMIT,
+        caller_limit: int = CALLER_LIMIT,
     ) -> None:
         super().__init__(resource, reactor=reactor, timeout=IDLE_TIME, parsePOSTFormSubmission=False)
         self._authorise = authorise
         self._body_limit = body_limit
         self._connections_limit = connections_limit
-        self.connections: set[LimitedChannel] = set()
+        self._caller_limit = caller_limit
+        self._callers: Counter[str] = Counter()
+        self.connections: dict[LimitedChannel, None] = {}
         self._closed: Deferred[None] | None = None
 
     def buildProtocol(self, addr: Any) -> Any:
-        if len(self.connections) >= self._connections_limit:
+        full = len(self.connections) >= self._connections_limit and not self._make_room()
+        if full and len(self.connections) >= self._connections_limit + REFUSED_CONNECTIONS:
             return None
         channel = super().buildProtocol(addr)
-        self.connections.add(channel)
+        channel.beyond = full
+        self.connections[channel] = None
         return channel
+
+    def _make_room(self) -> bool:
+        """
+        End the connection that is missed least, if there is one.
+        """
+        idle = [each for each in self.connections if each.idle]
+        victim = next((each for each in idle if each.caller is None), idle[0] if idle else None)
+        if victim is None:
+            return False
+        self.connections.pop(victim)
+        victim.forceAbortClient()
+        return True
+
+    def used(self, channel: LimitedChannel) -> None:
+        """
+        A request has come.
+        """
+        if channel in self.connections:
+            self.connections[channel] = self.connections.pop(channel)
 
     def forget(self, channel: LimitedChannel) -> None:
         """
         A connection has ended.
         """
-        self.connections.discard(channel)
+        self.connections.pop(channel, None)
+        if channel.caller is not None:
+            self._callers[channel.caller] -= 1
+            if not self._callers[channel.caller]:
+                del self._callers[channel.caller]
+            channel.caller = None
         if self._closed is not None and not self.connections and not self._closed.called:
             self._closed.callback(None)
 
@@ -206,15 +324,22 @@ class LimitedSite(Site):
                 for each in list(self.connections):
                     each.forceAbortClient()
 
-    def admit(self, transport: Any, length: int | None) -> str | Refusal:
+    def admit(self, channel: LimitedChannel, length: int | None) -> str | Refusal:
         """
         Look at a request whose headers are there: who asks, or why not.
 
         @param length: Of its body in bytes; C{None} where it is not said.
         """
-        caller = self._authorise(transport)
+        caller = self._authorise(channel.transport)
         if isinstance(caller, Refusal):
             return caller
+        if channel.beyond:
+            return Refusal(503, f"{self._connections_limit} connections are in use, the most that may be")
+        if channel.caller is None:
+            if self._callers[caller] >= self._caller_limit:
+                return Refusal(503, f"{self._caller_limit} connections of one caller, the most that may be")
+            self._callers[caller] += 1
+            channel.caller = caller
         if length is None:
             return Refusal(411, "a body's length must be said beforehand")
         if length > self._body_limit:

@@ -3,15 +3,19 @@ The one place that makes TLS contexts: mutual TLS between the cluster's nodes.
 
 Each side shows a certificate that the cluster's own (server.pem) has signed, or that one itself. Host names are
 not looked at: nodes are called by address, and all answer with the same certificate. Contexts are made once and
-never changed; new certificates mean new objects of this module.
+never changed; new certificates mean new objects of this module (L{gnttwist.net.tls_files}).
+
+While the cluster's certificate is being replaced, server.pem holds the other one beside it, and what either has
+signed is accepted.
 """
 
 import hmac
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, cast
 
 from attrs import define, field
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL, crypto
 from zope.interface import implementer
@@ -27,9 +31,14 @@ from twisted.web.iweb import IPolicyForHTTPS
 
 from gnttwist.net.certificates import Credentials, digest
 
-CERTIFICATE_HAS_EXPIRED = 10
+CERT_SIGNATURE_FAILURE, CERT_HAS_EXPIRED, DEPTH_ZERO_SELF_SIGNED_CERT = 7, 10, 18
 """
-OpenSSL's C{X509_V_ERR_CERT_HAS_EXPIRED}.
+OpenSSL's C{X509_V_ERR_} of these names.
+"""
+
+WRONG_AUTHORITY = (CERT_SIGNATURE_FAILURE, DEPTH_ZERO_SELF_SIGNED_CERT)
+"""
+What it says of a certificate when it has tried another authority of the same name.
 """
 
 PROTOCOLS = (b"http/1.1",)
@@ -65,22 +74,36 @@ class _Verification:
     all ran out together could not be mended through its own daemons.
 
     @ivar _pinned: Tells the digests of certificates that are known by themselves.
+    @ivar _authorities: The cluster's certificates. All have one name, and a certificate that does not say whose key
+        has signed it, as those that Ganeti made, OpenSSL tries with one of them only.
     """
 
     _log = Logger()
     _pinned: Callable[[], Collection[str]]
+    _authorities: Sequence[x509.Certificate]
 
     def __call__(
         self, connection: SSL.Connection, certificate: crypto.X509, error: int, depth: int, passed: int
     ) -> bool:
         if passed:
             return True
-        name = digest(certificate.to_cryptography())
-        if error == CERTIFICATE_HAS_EXPIRED and is_listed(name, self._pinned()):
+        shown = certificate.to_cryptography()
+        name = digest(shown)
+        if error in WRONG_AUTHORITY and any(_signed(shown, by) for by in self._authorities):
+            return True
+        if error == CERT_HAS_EXPIRED and is_listed(name, self._pinned()):
             self._log.warn("accepted the expired certificate {digest}: it is a pinned one", digest=name)
             return True
         self._log.info("refused the certificate {digest}: OpenSSL error {error}", digest=name, error=error)
         return False
+
+
+def _signed(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(authority)
+    except (InvalidSignature, ValueError, TypeError):
+        return False
+    return True
 
 
 @implementer(IOpenSSLServerConnectionCreator, IOpenSSLClientConnectionCreator, IPolicyForHTTPS)
@@ -88,8 +111,11 @@ class _Verification:
 class MutualTLS:
     """
     One side of the cluster's TLS, for endpoints and HTTP agents alike. Made by L{for_server} and L{for_client}.
+
+    @ivar digest: Of the certificate that it shows.
     """
 
+    digest: str
     _options: CertificateOptions
     _verification: _Verification = field(alias="verification")
 
@@ -114,28 +140,33 @@ def for_server(cluster: Credentials, candidates: Callable[[], Collection[str]]) 
 
     @param candidates: Tells the digests of the certificates that may call, expired or not.
     """
-    return _mutual(cluster, cluster.certificate, candidates)
+    return _mutual(cluster, (cluster.certificate, *cluster.others), candidates)
 
 
-def for_client(own: Credentials, cluster: x509.Certificate) -> MutualTLS:
+def for_client(
+    own: Credentials, cluster: x509.Certificate, others: Iterable[x509.Certificate] = ()
+) -> MutualTLS:
     """
     The caller's side.
 
     @param own: This node's client.pem.
     @param cluster: The certificate of server.pem.
+    @param others: Further ones in it.
     """
-    return _mutual(own, cluster, lambda: ())
+    return _mutual(own, (cluster, *others), lambda: ())
 
 
-def _mutual(own: Credentials, cluster: x509.Certificate, pinned: Callable[[], Collection[str]]) -> MutualTLS:
-    authority = Certificate.loadPEM(cluster.public_bytes(Encoding.PEM))
+def _mutual(
+    own: Credentials, authorities: Sequence[x509.Certificate], pinned: Callable[[], Collection[str]]
+) -> MutualTLS:
+    trusted = [Certificate.loadPEM(each.public_bytes(Encoding.PEM)) for each in authorities]
     options = CertificateOptions(
         # pyOpenSSL wants cryptography's objects; Twisted's annotations still name pyOpenSSL's deprecated ones.
         privateKey=cast(Any, own.key),
         certificate=cast(Any, own.certificate),
-        trustRoot=trustRootFromCertificates([authority]),
+        trustRoot=trustRootFromCertificates(trusted),
         raiseMinimumTo=TLSVersion.TLSv1_2,
         acceptableProtocols=PROTOCOLS,
     )
-    name = digest(cluster)
-    return MutualTLS(options, _Verification(lambda: {name, *pinned()}))
+    names = {digest(each) for each in authorities}
+    return MutualTLS(own.digest, options, _Verification(lambda: {*names, *pinned()}, authorities))

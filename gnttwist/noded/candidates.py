@@ -2,7 +2,7 @@
 Who may call a node daemon: the master candidates, by their certificates.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -13,7 +13,12 @@ from twisted.logger import Logger
 
 from gnttwist.net.http import Refusal
 from gnttwist.net.tls import is_listed, peer_digest
-from gnttwist.wire.ssconf import pairs
+from gnttwist.wire.ssconf import lines
+
+NOBODY = "nobody"
+"""
+No certificate's digest.
+"""
 
 NOT_CANDIDATE = Refusal(403, "only master candidates of this cluster may call")
 
@@ -24,13 +29,13 @@ class Candidates:
     The digests in C{ssconf_master_candidates_certs}, read again when the file changes. Where there is no such file
     or nothing in it, as while a cluster is founded, the cluster's own certificate is the one that may call.
 
-    @ivar _own: The digest of server.pem.
+    @ivar _own: Tells the digest of server.pem.
     @ivar _peers: Address and certificate's digest at the other end of each connection.
     """
 
     _log = Logger()
     _path: Path
-    _own: str
+    _own: Callable[[], str]
     _seen: tuple[int, int, int] | None = field(default=None, init=False)
     _digests: Collection[str] = field(default=(), init=False)
     _peers: WeakKeyDictionary[Any, tuple[str, str | None]] = field(factory=WeakKeyDictionary, init=False)
@@ -42,24 +47,31 @@ class Candidates:
         try:
             found = self._path.stat()
         except FileNotFoundError:
-            return (self._own,)
+            return (self._own(),)
         except OSError as reason:
             self._log.error("cannot see {path}: {reason}", path=str(self._path), reason=reason)
             return ()
         version = (found.st_ino, found.st_mtime_ns, found.st_size)
         if version != self._seen:
             self._read(version)
-        return self._digests
+        return self._digests or (self._own(),)
+
+    def reload(self) -> None:
+        """
+        Read the list again, changed or not.
+        """
+        self._seen = None
 
     def _read(self, version: tuple[int, int, int]) -> None:
         try:
             text = self._path.read_text()
         except (OSError, UnicodeDecodeError) as reason:
             self._log.error("cannot read {path}: {reason}", path=str(self._path), reason=reason)
-            self._seen, self._digests = None, ()
+            self._seen, self._digests = None, (NOBODY,)
             return
         self._seen = version
-        self._digests = tuple(pairs(text).values()) or (self._own,)
+        # A node has two lines while its certificate is being replaced.
+        self._digests = tuple(each.partition("=")[2] for each in lines(text) if "=" in each)
 
     def authorise(self, transport: Any) -> str | Refusal:
         """

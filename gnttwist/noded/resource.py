@@ -15,7 +15,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
 from gnttwist.errors import GnttwistError, RemoteError
-from gnttwist.net.http import Refusal
+from gnttwist.net.http import RETRY_AFTER, Refusal
 from gnttwist.noded import answers
 from gnttwist.noded.call_table import UnknownCall
 from gnttwist.noded.calls import Busy, Calls, UnknownFunction
@@ -23,9 +23,9 @@ from gnttwist.noded.processes import LauncherGone, StartRefused
 from gnttwist.noded.registry import RegistryFailed, RegistryFull
 from gnttwist.wire import rpc
 
-RETRY_AFTER = b"1"
+REQUESTS_LIMIT = 1000
 """
-Seconds after which a caller may ask again when it was told that there is no room now.
+Most requests that are worked on or wait at a time, each for 10 kB of memory: five for each of the calls that may run.
 """
 
 STATUS: tuple[tuple[tuple[type[GnttwistError], ...], int], ...] = (
@@ -52,6 +52,8 @@ class NodeResource(Resource):
         super().__init__()
         self._clock = clock
         self._calls = calls
+        self._limit = REQUESTS_LIMIT
+        self._serving = 0
         self._routes: dict[str, Route] = {
             rpc.START: self._start,
             rpc.WAIT: self._wait,
@@ -68,6 +70,15 @@ class NodeResource(Resource):
         return NOT_DONE_YET
 
     async def _serve(self, request: Any) -> None:
+        if self._serving >= self._limit:
+            raise Busy(f"{self._limit} requests wait, the most that may")
+        self._serving += 1
+        try:
+            await self._dispatch(request)
+        finally:
+            self._serving -= 1
+
+    async def _dispatch(self, request: Any) -> None:
         name = request.path.decode("ascii", "replace").removeprefix("/")
         if request.method == b"GET" and name == "functions":
             await self._answer(request, rpc.encode_rows(self._calls.table.rows()))
@@ -145,7 +156,7 @@ class NodeResource(Resource):
         request.setHeader(b"Content-Type", b"text/plain; charset=utf-8")
         request.setHeader(b"Content-Length", b"%d" % len(body))
         if refusal.status == 503:
-            request.setHeader(b"Retry-After", RETRY_AFTER)
+            request.setHeader(b"Retry-After", b"%d" % RETRY_AFTER)
         request.write(body)
         request.finish()
 

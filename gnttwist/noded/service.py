@@ -1,138 +1,60 @@
 """
-gnt-noded: its options, and how its parts are put together.
+gnt-noded: how its parts are put together.
 """
 
 import os
+import resource
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, TypeVar
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from twisted.application.service import IService, MultiService, Service
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
+from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
-from twisted.python.usage import Options as UsageOptions
-from twisted.python.usage import UsageError
 
-from gnttwist.net.certificates import BadCertificate, Credentials
-from gnttwist.net.http import LimitedSite
+from gnttwist.net.http import CONNECTIONS_LIMIT, LimitedSite
 from gnttwist.net.identity import Identity
 from gnttwist.net.pidfile import PidFile
-from gnttwist.net.tls import for_server
 from gnttwist.noded.call_table import CallTable
 from gnttwist.noded.calls import Calls
-from gnttwist.noded.candidates import Candidates
 from gnttwist.noded.endings import Endings
 from gnttwist.noded.launched import LaunchedProcesses
 from gnttwist.noded.launching import start_launcher, start_launcher_now
+from gnttwist.noded.options import Config, Options
 from gnttwist.noded.recovery import Recovery
 from gnttwist.noded.registry import Registry
 from gnttwist.noded.resource import NodeResource
-from gnttwist.paths import BadRoot, Paths
-from gnttwist.privileges.accounts import ONE_USER, Accounts, BadUsers
-from gnttwist.privileges.accounts import load as load_accounts
 from gnttwist.wire.calls import FUNCTIONS
 from gnttwist.wire.rpc import BODY_LIMIT
-from gnttwist.wire.ssconf import address_of
+
+__all__ = ["Options", "compose", "makeService"]
 
 T = TypeVar("T")
-
-PORT = 1811
-"""
-Ganeti's.
-"""
 
 BACKLOG = 256
 """
 Connections that may wait to be accepted: as many nodes' masters as can come back at once after a pause.
 """
 
+RESERVE = 1500
+"""
+Descriptors that are not for connections: two for each call that may run and one for each spool that is being sent.
+"""
+
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 """
 What the kernel calls this boot of the machine.
 """
-
-
-@frozen
-class Config:
-    """
-    What the options ask for.
-
-    @ivar functions: C{module:name} of the launcher's functions, where they are not gnttwist's own.
-    """
-
-    paths: Paths
-    addresses: tuple[str, ...]
-    port: int
-    cluster: Credentials = field(repr=False)
-    functions: str | None = None
-    accounts: Accounts = ONE_USER
-
-
-class Options(UsageOptions):
-    """
-    gnt-noded's command line.
-    """
-
-    synopsis = "[options]"
-    config: Config
-    optParameters = [
-        ["root", None, None, "The directory that all paths lie below"],
-        ["port", "p", PORT, "The TCP port", int],
-        ["functions", None, None, "module:name of other functions, which tests use"],
-    ]
-
-    def __init__(self) -> None:
-        super().__init__()
-        self["bind"] = []
-
-    def opt_bind(self, address: str) -> None:
-        """
-        An address to listen on; may be repeated. By default the node's own primary address.
-        """
-        try:
-            self["bind"].append(str(ip_address(address)))
-        except ValueError as reason:
-            raise UsageError(f"--bind: {reason}") from reason
-
-    opt_b = opt_bind
-
-    def postOptions(self) -> None:
-        """
-        Turn the options into one value: here, a mistake becomes one line for the user.
-        """
-        try:
-            paths = Paths.from_root(self["root"])
-            accounts = load_accounts(paths)
-        except (BadRoot, BadUsers) as reason:
-            raise UsageError(str(reason)) from reason
-        addresses = tuple(self["bind"]) or (_own_address(paths),)
-        self.config = Config(paths, addresses, self["port"], _cluster(paths), self["functions"], accounts)
-
-
-def _own_address(paths: Paths) -> str:
-    try:
-        found = address_of(paths.hostname, paths.ssconf("node_primary_ips").read_text())
-    except OSError as reason:
-        raise UsageError(f"not part of a cluster yet ({reason}); name an address with --bind") from reason
-    if found is None:
-        raise UsageError(f"the cluster knows no node {paths.hostname}; name an address with --bind")
-    return found
-
-
-def _cluster(paths: Paths) -> Credentials:
-    try:
-        return Credentials.from_pem(paths.server_pem.read_bytes())
-    except (OSError, BadCertificate) as reason:
-        raise UsageError(f"cannot use the cluster's certificate {paths.server_pem}: {reason}") from reason
 
 
 @define(eq=False, slots=False, repr=False)
@@ -161,6 +83,7 @@ class NodeDaemon(Service):
         revive = None if self._config.accounts.separate else self._start_launcher
         self._processes = LaunchedProcesses(self._reactor, paths.launcher_socket, paths.spool, revive)
         self._reactor.callWhenRunning(self._on_signal, signal.SIGUSR1, self.leave)
+        self._reactor.callWhenRunning(self._on_signal, signal.SIGHUP, self.reload)
         self._starting = Deferred.fromCoroutine(self._start())
         self._starting.addErrback(self._failed)
 
@@ -190,16 +113,42 @@ class NodeDaemon(Service):
         return deferToThreadPool(self._reactor, self._reactor.getThreadPool(), work)
 
     def _listen(self, calls: Calls) -> None:
-        config = self._config
-        candidates = Candidates(config.paths.ssconf("master_candidates_certs"), config.cluster.digest)
+        config, reactor = self._config, self._reactor
         site = self._site = LimitedSite(
-            self._reactor, NodeResource(self._reactor, calls), candidates.authorise, BODY_LIMIT
+            reactor,
+            NodeResource(reactor, calls),
+            config.candidates.authorise,
+            BODY_LIMIT,
+            self._connections_limit(),
         )
-        security = for_server(config.cluster, candidates.digests)
         for address in config.addresses:
-            port = self._reactor.listenSSL(config.port, site, security, BACKLOG, address)
-            self.listening.append(port)
-            self._log.info("ready on {address}", address=port.getHost())
+            self._ready(reactor.listenSSL(config.port, site, config.tls, BACKLOG, address))
+        secured = TLSMemoryBIOFactory(config.tls, False, site, reactor)
+        for descriptor in config.sockets:
+            with socket.socket(fileno=os.dup(descriptor)) as passed:
+                self._ready(reactor.adoptStreamPort(passed.fileno(), passed.family, secured))
+
+    def _ready(self, port: IListeningPort) -> None:
+        self.listening.append(port)
+        self._log.info("ready on {address}", address=port.getHost())
+
+    def _connections_limit(self) -> int:
+        """
+        As many as there are descriptors for, after raising this process's own limit.
+        """
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        limit = max(RESERVE // 2, hard - RESERVE) if hard != resource.RLIM_INFINITY else CONNECTIONS_LIMIT
+        if limit < CONNECTIONS_LIMIT:
+            self._log.warn("{limit} connections at most, for want of descriptors", limit=limit)
+        return min(limit, CONNECTIONS_LIMIT)
+
+    def reload(self) -> None:
+        """
+        Read certificates and the list of master candidates again.
+        """
+        self._config.candidates.reload()
+        self._config.tls.reload()
 
     def _failed(self, why: Failure) -> None:
         """

@@ -46,7 +46,7 @@ class CandidatesTests(SynchronousTestCase):
         self.cluster = new_cluster_certificate(NOW)
         self.node = new_node_certificate(self.cluster, "node1", NOW)
         self.path = Path(self.mktemp())
-        self.candidates = Candidates(self.path, self.cluster.digest)
+        self.candidates = Candidates(self.path, lambda: self.cluster.digest)
 
     def allowed(self, shown: Credentials | None) -> bool:
         """
@@ -79,6 +79,14 @@ class CandidatesTests(SynchronousTestCase):
         self.assertTrue(self.allowed(self.node))
         self.path.write_text(f"uuid={self.cluster.digest}\nuuid2={self.cluster.digest}\n")
         self.assertFalse(self.allowed(self.node))
+
+    def test_two_of_a_node(self) -> None:
+        """
+        While a node's certificate is being replaced, its old and its new one may call.
+        """
+        new = new_node_certificate(self.cluster, "node1", NOW)
+        self.path.write_text(f"uuid={self.node.digest}\nuuid={new.digest}\n")
+        self.assertEqual([self.allowed(self.node), self.allowed(new)], [True, True])
 
     def test_no_certificate(self) -> None:
         """

@@ -11,7 +11,17 @@ from twisted.internet.defer import Deferred
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
-from gnttwist.net.http import CLOSE_TIME, LINGER, REQUEST_TIME, LimitedSite, Refusal
+from gnttwist.net.http import (
+    CLOSE_TIME,
+    HANDSHAKE_TIME,
+    HEADERS_LIMIT,
+    LINGER,
+    REFUSED_CONNECTIONS,
+    REQUEST_LINE_LIMIT,
+    REQUEST_TIME,
+    LimitedSite,
+    Refusal,
+)
 from gnttwist.noded.outlet import STALL
 from gnttwist.noded.processes import Exit
 from gnttwist.noded.resource import NodeResource
@@ -92,9 +102,10 @@ class ResourceCase(SynchronousTestCase):
         self.clock = self.node.clock
         self.processes = self.node.processes
         self.refusal: Refusal | None = None
+        self.resource = NodeResource(self.clock, self.node.calls)
         self.site = LimitedSite(
             self.clock,
-            NodeResource(self.clock, self.node.calls),
+            self.resource,
             lambda transport: self.refusal or "node1",
             self.body_limit,
             4,
@@ -470,6 +481,7 @@ class LimitTests(ResourceCase):
         The time for a request begins with its first byte: a connection may wait between requests.
         """
         self.processes.slow = False
+        self.client.channel.handshakeCompleted()
         for _ in range(2):
             self.clock.advance(REQUEST_TIME + 1)
             self.client.send("/version", b"[]")
@@ -477,14 +489,90 @@ class LimitTests(ResourceCase):
             self.processes.running[-1].finish(True, 3)
             self.assertEqual(self.answer(), (200, [True, 3]))
 
+    def test_request_line(self) -> None:
+        """
+        A request line that is too long is refused, whether its end comes or not.
+        """
+        for data in (b"POST /" + b"x" * REQUEST_LINE_LIMIT + b" HTTP/1.1\r\n", b"x" * 20_000):
+            self.client = Connection(self.site)
+            self.client.channel.dataReceived(data)
+            self.assertEqual(self.client.received()[0], 414)
+
+    def test_headers(self) -> None:
+        """
+        Headers that are too long together, or one that is, are refused.
+        """
+        many = [f"X-{number}: {'x' * 100}" for number in range(HEADERS_LIMIT // 100)]
+        for headers in (many, ["X: " + "x" * HEADERS_LIMIT]):
+            self.client = Connection(self.site)
+            self.assertEqual(self.head(*headers)[0], 431)
+
+    def test_not_http(self) -> None:
+        """
+        What is not HTTP is told so.
+        """
+        self.client.channel.dataReceived(b"hello\r\n")
+        self.assertEqual(self.client.received()[0], 400)
+
+    def test_handshake(self) -> None:
+        """
+        A connection that never gets through the TLS handshake ends; one that has may wait.
+        """
+        shaken = Connection(self.site)
+        shaken.channel.handshakeCompleted()
+        self.clock.advance(HANDSHAKE_TIME)
+        self.assertEqual([each.transport.aborted for each in (self.client, shaken)], [True, False])
+
+    def test_idle_connections(self) -> None:
+        """
+        Over the limit of connections the one that was idle longest gives way, those that never asked first.
+        """
+        self.client.send("/version", b"[]")
+        self.processes.running[0].finish(True, 3)
+        others = [Connection(self.site) for _ in range(4)]
+        self.assertEqual([each.transport.aborted for each in others], [True, False, False, False])
+        self.assertFalse(self.client.transport.aborted)
+
     def test_connections(self) -> None:
         """
-        Over the limit, connections are closed until one has gone.
+        While all connections are in use, newcomers are refused with 503, and too many of them closed at once.
         """
-        others = [Connection(self.site) for _ in range(4)]
-        self.assertIsNone(others[3].channel)
-        self.client.channel.connectionLost()
-        self.assertIsNotNone(Connection(self.site).channel)
+        busy = [self.client] + [Connection(self.site) for _ in range(3)]
+        for each in busy:
+            each.send("/StartFunction", json.dumps(["version", [], 60, {"key": KEY}]).encode())
+        self.client = Connection(self.site)
+        self.assertEqual(self.ask("/version", []), (503, "4 connections are in use, the most that may be"))
+        for _ in range(REFUSED_CONNECTIONS - 1):
+            # One that is refused is not idle.
+            Connection(self.site).send("/version", b"[]")
+        self.assertIsNone(Connection(self.site).channel)
+        busy[0].channel.connectionLost()
+
+    def test_waiting_requests(self) -> None:
+        """
+        So many requests are worked on and no more: a further one is told to come later.
+        """
+        self.resource._limit = 1
+        self.client.send("/StartFunction", json.dumps(["version", [], 60, {"key": KEY}]).encode())
+        self.client, first = Connection(self.site), self.client
+        request = ["version", [], 0, {"key": KEY}]
+        self.assertEqual(self.ask("/StartFunction", request), (503, "1 requests wait, the most that may"))
+        first.channel.connectionLost()
+        self.assertEqual(self.ask("/StartFunction", request)[0], 200)
+
+    def test_one_callers_connections(self) -> None:
+        """
+        A caller has so many connections and no more, until one of them ends.
+        """
+        self.site._caller_limit = 2
+        first = [self.client, Connection(self.site), Connection(self.site)]
+        for each in first:
+            each.send("/version", b"[]")
+        self.assertEqual(first[2].received()[0], 503)
+        first[0].channel.connectionLost()
+        self.client = Connection(self.site)
+        self.client.send("/version", b"[]")
+        self.assertEqual(self.client.transport.value(), b"")
 
     def test_close(self) -> None:
         """

@@ -1,7 +1,8 @@
 """
-Tests for L{gnttwist.noded.service}'s options; the daemon itself is run by C{tests/functional/test_noded.py}.
+Tests for L{gnttwist.noded.options}; the daemon itself is run by C{tests/functional/test_noded.py}.
 """
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
 from gnttwist.net import certificates
-from gnttwist.noded.service import PORT, Config, Options
+from gnttwist.noded.options import PORT, Config, Options
 from gnttwist.paths import Paths
 
 
@@ -28,7 +29,7 @@ class OptionsTests(SynchronousTestCase):
         """
         What a command line asks for.
         """
-        options = Options()
+        options = Options({})
         options.parseOptions(["--root", str(self.paths.root), *arguments])
         return options.config
 
@@ -45,7 +46,7 @@ class OptionsTests(SynchronousTestCase):
         self.paths.ssconf("node_primary_ips").write_text("node2 192.0.2.2\nnode1 192.0.2.1\n")
         config = self.parse()
         self.assertEqual((config.addresses, config.port), (("192.0.2.1",), PORT))
-        self.assertEqual(config.cluster.digest, self.cluster.digest)
+        self.assertEqual(config.tls.current.digest, self.cluster.digest)
 
     def test_bind(self) -> None:
         """
@@ -54,11 +55,28 @@ class OptionsTests(SynchronousTestCase):
         config = self.parse("--bind", "192.0.2.7", "-b", "2001:DB8::1", "--port", "4000")
         self.assertEqual((config.addresses, config.port), (("192.0.2.7", "2001:db8::1"), 4000))
 
+    def test_interface(self) -> None:
+        """
+        An interface stands for all of its addresses, each of which is taken once.
+        """
+        addresses = self.parse("--bind", "lo", "--bind", "127.0.0.1").addresses
+        self.assertIn("127.0.0.1", addresses)
+        self.assertEqual(len(addresses), len(set(addresses)))
+
+    def test_systemd(self) -> None:
+        """
+        Sockets that systemd has passed are used, and no other unless one is asked for.
+        """
+        for arguments, addresses in (([], ()), (["--bind", "192.0.2.7"], ("192.0.2.7",))):
+            options = Options({"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "2", "LISTEN_FDNAMES": "a:b"})
+            options.parseOptions(["--root", str(self.paths.root), *arguments])
+            self.assertEqual((options.config.sockets, options.config.addresses), ((3, 4), addresses))
+
     def test_refused(self) -> None:
         """
         Mistakes are one line that names what is wrong.
         """
-        self.assertIn("--bind", self.refused("--bind", "nonsense"))
+        self.assertIn("there is no interface nonsense", self.refused("--bind", "nonsense"))
         self.assertIn("--bind", self.refused())
         self.paths.ssconf("node_primary_ips").write_text("node2 192.0.2.2\n")
         self.assertIn("node1", self.refused())
