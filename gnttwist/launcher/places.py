@@ -141,8 +141,8 @@ def _directory(path: Path, mode: int, user: FrontEnd | None) -> int:
 
     @return: A descriptor of it.
     """
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError as reason:
         raise CannotStart(f"cannot use the directory {path}: {reason.strerror}", 1) from reason
