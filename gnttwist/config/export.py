@@ -5,10 +5,11 @@ Ganeti's schemas are closed: members that it does not know, and optional members
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
+from rpds import HashTrieMap
 
 from gnttwist.config.parameters import CONFIG_VERSION, RELEASE_VERSION, fill_nd
 from gnttwist.config.snapshot import Snapshot
@@ -31,22 +32,38 @@ def config_data(config: Snapshot) -> dict[str, Any]:
     """
     The document C{config.data}, version 3.0.
     """
+    encoded = {
+        name: {uuid: encode(each) for uuid, each in objects.items()}
+        for name, (objects, encode) in tables(config).items()
+    }
+    return {**top_members(config), **encoded}
+
+
+def top_members(config: Snapshot) -> dict[str, Any]:
+    """
+    What C{config.data} holds beside its tables.
+    """
     return {
         "version": CONFIG_VERSION,
         # Counted with every change, not only the cluster's: confd's answers carry it, and of two the newer one wins.
         "cluster": {**_members(config.cluster), "serial_no": config.serial},
-        "nodes": {each.uuid: _with_states(each) for each in config.nodes.by_uuid.values()},
-        # Ganeti counts a group's members itself when it reads; its own writer leaves the list empty too.
-        "nodegroups": {
-            each.uuid: {**_with_states(each), "members": []} for each in config.groups.by_uuid.values()
-        },
-        "instances": {each.uuid: _members(each) for each in config.instances.by_uuid.values()},
-        "networks": {each.uuid: _members(each) for each in config.networks.by_uuid.values()},
-        "disks": {each.uuid: _members(each) for each in config.disks.values()},
-        "filters": {each.uuid: _members(each) for each in config.filters.values()},
         "ctime": config.ctime,
         "mtime": config.mtime,
         "serial_no": config.serial,
+    }
+
+
+def tables(config: Snapshot) -> dict[str, tuple["HashTrieMap[str, Any]", Callable[[Any], dict[str, Any]]]]:
+    """
+    C{config.data}'s tables: their objects by UUID, and how one of them is written.
+    """
+    return {
+        "nodes": (config.nodes.by_uuid, _with_states),
+        "nodegroups": (config.groups.by_uuid, _group),
+        "instances": (config.instances.by_uuid, _members),
+        "networks": (config.networks.by_uuid, _members),
+        "disks": (config.disks, _members),
+        "filters": (config.filters, _members),
     }
 
 
@@ -66,6 +83,11 @@ def _members(value: Stored) -> dict[str, Any]:
 
 def _present(members: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in members.items() if value is not None}
+
+
+def _group(value: Stored) -> dict[str, Any]:
+    # Ganeti counts a group's members itself when it reads; its own writer leaves the list empty too.
+    return {**_with_states(value), "members": []}
 
 
 def _with_states(value: Stored) -> dict[str, Any]:

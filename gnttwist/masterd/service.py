@@ -7,6 +7,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from attrs import define, field, frozen
@@ -14,6 +15,7 @@ from attrs import define, field, frozen
 from twisted.application.service import IService, MultiService, Service
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IListeningPort
+from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
@@ -28,6 +30,7 @@ from gnttwist.errors import GnttwistError
 from gnttwist.jobs.opcodes import Opcodes
 from gnttwist.jobs.queue import Queue
 from gnttwist.masterd.compaction import Compaction
+from gnttwist.masterd.feed import FeedFactory
 from gnttwist.masterd.live import LiveData
 from gnttwist.masterd.luxi import LuxiFactory
 from gnttwist.masterd.methods import Methods
@@ -131,6 +134,9 @@ class MasterDaemon(Service):
         exporter = Exporter(reactor, self._in_thread, configuration, paths, readers)
         exporter.startService()
         self._to_stop.append(exporter.stopService)
+        feed = FeedFactory(reactor, self._in_thread, configuration)
+        self._to_stop.append(feed.close)
+        self._listen(feed, paths.feed_socket, "confd")
         queue = Queue(
             clock=reactor,
             now=time.time,
@@ -152,18 +158,17 @@ class MasterDaemon(Service):
             return Sources(configuration.snapshot, live, queue, queue.locks, self._pause)
 
         methods = Methods(queue, reactor, time.time, lambda: configuration.snapshot, sources)
-        self._listen(LuxiFactory(reactor, methods))
+        self._listen(LuxiFactory(reactor, methods), paths.luxi_socket, "daemons")
+        self._log.info("ready on {path}", path=paths.luxi_socket)
 
-    def _listen(self, factory: LuxiFactory) -> None:
-        path = self._config.paths.luxi_socket
+    def _listen(self, factory: Factory, path: Path, group: str) -> None:
         path.parent.mkdir(mode=0o770, parents=True, exist_ok=True)
         # Left by a daemon that was killed: the pid file's lock, which we hold, says that there is no other one.
         path.unlink(missing_ok=True)
         port: IListeningPort = self._reactor.listenUNIX(str(path), factory, BACKLOG, SOCKET_MODE)
         if self._config.accounts.separate:
-            os.chown(path, -1, self._config.accounts.gid("daemons"), follow_symlinks=False)
+            os.chown(path, -1, self._config.accounts.gid(group), follow_symlinks=False)
         self._to_stop.append(port.stopListening)
-        self._log.info("ready on {path}", path=path)
 
     async def _stop(self) -> None:
         # In the opposite order: nobody is answered any more before the queue stops, the store closes last.
