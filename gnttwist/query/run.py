@@ -6,14 +6,17 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from gnttwist.errors import ECode, OperationError, OpPrereqError, ParameterError
-from gnttwist.query import filters
 from gnttwist.query.fields.definition import NORMAL, Cell, Field, Missing, Resource, cell, nice_key, unknown
+from gnttwist.query.fields.export import EXPORT
 from gnttwist.query.fields.group import GROUP
 from gnttwist.query.fields.instance import INSTANCE
 from gnttwist.query.fields.job import JOB
+from gnttwist.query.fields.job_filter import FILTER
 from gnttwist.query.fields.lock import LOCK
+from gnttwist.query.fields.network import NETWORK
 from gnttwist.query.fields.node import NODE
 from gnttwist.query.sources import Sources
+from gnttwist.wire import filters
 
 RESOURCES: Mapping[str, Resource[Any]] = {
     "node": NODE,
@@ -21,6 +24,9 @@ RESOURCES: Mapping[str, Resource[Any]] = {
     "group": GROUP,
     "job": JOB,
     "lock": LOCK,
+    "network": NETWORK,
+    "filter": FILTER,
+    "export": EXPORT,
 }
 """
 What can be queried, by Ganeti's names. A new resource is one module in C{fields} and one line here.
@@ -74,19 +80,32 @@ async def query_values(
     kind: str, names: Sequence[str | int], fields: Sequence[str], sources: Sources
 ) -> list[list[Any]]:
     """
-    Answer a query of the older form: C{QueryNodes}, C{QueryInstances}, C{QueryGroups}, C{QueryJobs}.
+    Answer a query of the older form: C{QueryNodes}, C{QueryJobs} and so on.
 
-    @param names: The rows that are asked for, in order; none for all.
+    @param names: The rows that are asked for, in order; none for all. Those that there are not are left out.
     @return: Rows of plain values, C{None} where there is none.
-    @raise OpPrereqError: There is no such row or field.
+    @raise OpPrereqError: There is no such field, or a name means several rows.
     """
     resource = _resource(kind, "Query")
     missing = [each for each in fields if each not in resource.fields]
     if missing:
         raise OpPrereqError(f"Unknown output fields selected: {', '.join(missing)}", ECode.INVAL)
-    wanted = ["|", *(["==", resource.name_field, each] for each in names)] if names else None
+    there = [each for each in names if _is_there(resource, each, sources)]
+    if names and not there:
+        return []
+    wanted = ["|", *(["==", resource.name_field, each] for each in there)] if there else None
     answer = await query(kind, fields, wanted, sources)
     return [[value if status == NORMAL else None for status, value in row] for row in answer["data"]]
+
+
+def _is_there(resource: Resource[Any], name: str | int, sources: Sources) -> bool:
+    try:
+        resource.named(sources, [name])
+    except OpPrereqError as error:
+        if error.args[1:] == (ECode.NOENT,):
+            return False
+        raise
+    return True
 
 
 def _resource(kind: str, method: str) -> Resource[Any]:

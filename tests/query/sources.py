@@ -14,7 +14,7 @@ from gnttwist.config.snapshot import AnyObject, Snapshot
 from gnttwist.errors import NodeError, NotAnswering
 from gnttwist.jobs.locks import LockRow
 from gnttwist.model.job import Job, LogEntry
-from gnttwist.model.objects import Cluster, Disk, Instance, Network, Node, NodeGroup
+from gnttwist.model.objects import Cluster, Disk, Instance, JobFilter, Network, Node, NodeGroup
 from gnttwist.model.stored import from_members
 from gnttwist.query.sources import JobView, LiveCall, Sources
 
@@ -25,6 +25,7 @@ TABLES: dict[str, type[AnyObject]] = {
     "networks": Network,
     "instances": Instance,
     "disks": Disk,
+    "filters": JobFilter,
 }
 
 

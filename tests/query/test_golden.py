@@ -80,6 +80,10 @@ class GoldenTests(SynchronousTestCase):
                 return await query(kind, fields, wanted, read)
             case "QueryJobs", [ids, fields]:
                 return await query_values("job", ids, fields, read)
+            case "QueryExports", [names, _]:
+                return await query_values("export", names, ["node", "export"], read)
+            case "QueryFilters", [uuids, fields]:
+                return await query_values("filter", uuids, fields, read)
             case _, [names, fields, _]:
                 return await query_values(KINDS[method], names, fields, read)
         raise AssertionError(f"nothing answers {method}")
@@ -116,7 +120,10 @@ class GoldenTests(SynchronousTestCase):
         for recorded in self.recorded("QueryFields"):
             kinds.append(recorded["args"][0])
             self.check(recorded)
-        self.assertEqual(sorted(kinds), ["group", "instance", "job", "lock", "node"])
+        self.assertEqual(
+            sorted(kinds),
+            ["export", "filter", "group", "instance", "job", "lock", "network", "node"],
+        )
 
     def test_nodes(self) -> None:
         """
@@ -137,6 +144,13 @@ class GoldenTests(SynchronousTestCase):
         All cells of groups are as recorded.
         """
         for recorded in self.recorded("Query", "group"):
+            self.check(recorded)
+
+    def test_exports(self) -> None:
+        """
+        A node that does not tell its exports has a row that says so.
+        """
+        for recorded in self.recorded("Query", "export"):
             self.check(recorded)
 
     def test_locks(self) -> None:
@@ -165,7 +179,7 @@ class GoldenTests(SynchronousTestCase):
         first = jobs["result"][0]
         op = QueuedOp(input={"OP_ID": "OP_CLUSTER_POST_INIT"}, status="success", result=True)
         self.jobs.views = {1: View(Job(id=1, ops=[op], seed="", received_timestamp=tuple(first[5])))}
-        for method in KINDS:
+        for method in (*KINDS, "QueryExports", "QueryFilters"):
             [recorded] = self.recorded(method)
             if method == "QueryNodes":
                 # Recorded at another moment than the rest.
@@ -192,7 +206,13 @@ class GoldenTests(SynchronousTestCase):
                 self.assertEqual(to_wire(error), recorded["result"])
 
 
-KINDS = {"QueryNodes": "node", "QueryInstances": "instance", "QueryGroups": "group", "QueryJobs": "job"}
+KINDS = {
+    "QueryNodes": "node",
+    "QueryInstances": "instance",
+    "QueryGroups": "group",
+    "QueryNetworks": "network",
+    "QueryJobs": "job",
+}
 """
 The older calls, and what they are about.
 """

@@ -99,6 +99,70 @@ class RowTests(QueryTestCase):
         )
         self.assertIn("nope", str(failure.value))
 
+    def test_values_of_unknown_names(self) -> None:
+        """
+        The older calls leave out what is not there.
+        """
+        read = sources()
+        for names, found in (
+            (["inst2", "nope", "inst1"], [["inst2.example.com"], ["inst1.example.com"]]),
+            (["nope"], []),
+        ):
+            answer = Deferred.fromCoroutine(query_values("instance", names, ["name"], read))
+            self.assertEqual(self.successResultOf(answer), found)
+
+    def test_networks(self) -> None:
+        """
+        A network counts its addresses, and tells who uses it.
+        """
+        names = [
+            "free_count",
+            "reserved_count",
+            "external_reservations",
+            "group_list",
+            "inst_list",
+            "group_cnt",
+        ]
+        [row] = self.ask("network", names, ["=", "name", "net1"], sources())
+        self.assertEqual(
+            [value for _, value in row],
+            [
+                252,
+                4,
+                "192.0.2.0, 192.0.2.1, 192.0.2.255",
+                [["default", "bridged", "br0", ""]],
+                ["inst1.example.com"],
+                1,
+            ],
+        )
+        [[[_, found]]] = self.ask("network", ["map"], None, sources())
+        self.assertEqual((len(found), found[:4], found[-2:]), (256, "XXX.", ".X"))
+
+    def test_exports(self) -> None:
+        """
+        A node has a row for each of its exports, and none when it has none.
+        """
+        config = with_nodes(recorded_config(), "node2.example.com", "node3.example.com")
+        nodes = FakeNodes(
+            {
+                ("export_list", "node1.example.com"): ["web2", "web10"],
+                ("export_list", "node2.example.com"): [],
+                ("export_list", "node3.example.com"): {"not": "a list"},
+            }
+        )
+        read = sources(config, nodes)
+        self.assertEqual(
+            self.ask("export", ["node", "export"], None, read),
+            [
+                [[0, "node1.example.com"], [0, "web2"]],
+                [[0, "node1.example.com"], [0, "web10"]],
+                [[0, "node3.example.com"], [2, None]],
+            ],
+        )
+        self.assertEqual(
+            self.ask("export", ["export"], ["=", "export", "web10"], read), [[[0, "web10"]], [[2, None]]]
+        )
+
     def test_portions(self) -> None:
         """
         A long answer lets others use the reactor between its portions, and is whole.

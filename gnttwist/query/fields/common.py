@@ -5,7 +5,7 @@ Fields that several resources have.
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from gnttwist.model.objects import Instance, Node, NodeGroup
+from gnttwist.model.objects import Instance, Network, Node, NodeGroup
 from gnttwist.query.fields.definition import Field, Kind
 
 R = TypeVar("R")
@@ -25,7 +25,7 @@ Node parameters: title, kind and description of their fields.
 """
 
 
-def object_fields(word: str, get: Callable[[R], Node | NodeGroup | Instance]) -> list[Field[R]]:
+def object_fields(word: str, get: Callable[[R], Node | NodeGroup | Network | Instance]) -> list[Field[R]]:
     """
     The fields of everything that is an object of the configuration and has tags.
     """

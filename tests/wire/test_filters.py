@@ -1,5 +1,5 @@
 """
-Tests for L{gnttwist.query.filters}.
+Tests for L{gnttwist.wire.filters}.
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from gnttwist.errors import ParameterError
-from gnttwist.query.filters import DEPTH_LIMIT, GONE, OPEN, PATTERN_LIMIT, evaluate, fields, parse, requested
+from gnttwist.wire.filters import DEPTH_LIMIT, GONE, OPEN, PATTERN_LIMIT, evaluate, fields, parse, requested
 
 ROW: dict[str, Any] = {
     "name": "web1.example.com",

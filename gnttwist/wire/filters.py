@@ -1,5 +1,5 @@
 """
-The filters of queries: parsed from nested lists, evaluated on one row at a time. Pure.
+The filters of queries and of job filters: parsed from nested lists, evaluated on one row at a time. Pure.
 
 The language is Ganeti's (reference: query, section 2.2).
 
