@@ -93,6 +93,8 @@ def lock(paths: Paths) -> None:
                 break
         # The launcher before was just removing its file when we opened it.
         os.close(descriptor)
+    # Who looks for the launcher need not be its user.
+    os.fchmod(descriptor, 0o644)
     os.ftruncate(descriptor, 0)
     os.write(descriptor, b"%d\n" % os.getpid())
 

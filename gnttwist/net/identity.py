@@ -3,7 +3,9 @@ A daemon's first service: it becomes the daemon's own user before any other part
 """
 
 import os
-from collections.abc import Callable
+import stat
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from attrs import define, field
 
@@ -13,7 +15,7 @@ from twisted.logger import Logger
 import gnttwist
 from gnttwist.errors import GnttwistError
 from gnttwist.privileges.accounts import Account, Accounts, is_root
-from gnttwist.privileges.drop import become
+from gnttwist.privileges.drop import CannotDrop, become
 
 
 def _nothing() -> None:
@@ -30,6 +32,7 @@ class Identity(Service):
 
     @ivar _daemon: The daemon's name, for messages.
     @ivar _before: The last thing to do as root. Blocks: the reactor does not run yet.
+    @ivar _files: Files that it needs in directories that it may not write to.
     """
 
     _log = Logger()
@@ -37,6 +40,7 @@ class Identity(Service):
     _role: str
     _accounts: Accounts
     _before: Callable[[], None] = _nothing
+    _files: Sequence[Path] = ()
     _done: bool = field(default=False, init=False)
 
     def privilegedStartService(self) -> None:
@@ -66,6 +70,8 @@ class Identity(Service):
             account = self._accounts.daemon(self._role)
             try:
                 self._before()
+                for each in self._files:
+                    _give(each, account)
                 become(account)
             except (GnttwistError, OSError) as reason:
                 raise SystemExit(f"{self._daemon}: cannot start: {reason}") from reason
@@ -82,3 +88,21 @@ class Identity(Service):
                     f"{self._daemon}: cannot start: {account.name} may not read {module.__file__}; "
                     "install Python and gnttwist where every user may read them"
                 )
+
+
+def _give(path: Path, account: Account) -> None:
+    """
+    Make a file, and give it to C{account}. Others may write to its directory, so it must be what it seems.
+
+    @raise CannotDrop: It is something else.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(path, flags, 0o644)
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or found.st_uid not in (0, account.uid):
+            raise CannotDrop(f"{path} is not {account.name}'s file")
+        os.fchown(descriptor, account.uid, account.gid)
+    finally:
+        os.close(descriptor)

@@ -50,8 +50,10 @@ class PidFile(Service):
     def stopService(self) -> None:
         super().stopService()
         if self._descriptor is not None:
-            # While it is locked, so that no other daemon's file is removed.
-            with suppress(FileNotFoundError):
+            # While it is locked, so that no other daemon's file is removed. Where the directory is not ours to write
+            # to, the file stays, and names nobody.
+            os.ftruncate(self._descriptor, 0)
+            with suppress(FileNotFoundError, PermissionError):
                 self.path.unlink()
             os.close(self._descriptor)
             self._descriptor = None

@@ -211,7 +211,8 @@ def compose(reactor: Any, config: Config) -> MultiService:
     def launch() -> None:
         start_launcher_now(config.paths, os.environ, config.functions)
 
-    Identity("gnt-noded", "noded", config.accounts, launch).setServiceParent(service)
-    PidFile(config.paths.pid("gnt-noded")).setServiceParent(service)
+    pid = config.paths.pid("gnt-noded")
+    Identity("gnt-noded", "noded", config.accounts, launch, [pid]).setServiceParent(service)
+    PidFile(pid).setServiceParent(service)
     NodeDaemon(reactor, config).setServiceParent(service)
     return service

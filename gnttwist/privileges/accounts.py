@@ -45,8 +45,9 @@ MEMBERSHIPS: Mapping[str, tuple[str, ...]] = {
     "masterd": ("daemons", "admin", "confd"),
     "confd": ("daemons",),
     "rapi": ("daemons", "admin"),
-    # masterd's group may read server.pem.
-    "noded": ("daemons", "masterd"),
+    # masterd's group may read server.pem. Not in daemons, who may open LUXI's socket: on the master, a node daemon
+    # that was taken over would have the cluster.
+    "noded": ("masterd",),
 }
 """
 The groups of each role's daemon beside its own. What the machine's group database says of the user is not asked.

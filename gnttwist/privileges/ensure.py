@@ -69,18 +69,25 @@ class _Ensuring:
                 yield self._make(place)
             yield from self._descend(None)
         else:
+            if rule.made and not os.path.lexists(place / rule.files):
+                yield self._make(place / rule.files)
             yield from self._descend(rule.files)
 
     def _make(self, place: Path) -> Difference:
         tree = self.rule.tree(self.paths)
+        below = place.relative_to(tree)
 
         def make() -> None:
             # The trees' parents are the administrator's.
             tree.mkdir(mode=0o755, parents=True, exist_ok=True)
-            below = Path(self.rule.below)
-            if below.parts:
-                with _opened(tree, str(below.parent)) as parent:
+            if not below.parts:
+                return
+            with _opened(tree, str(below.parent)) as parent:
+                if self.rule.files is None:
                     os.mkdir(below.name, 0o700, dir_fd=parent)
+                else:
+                    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+                    os.close(os.open(below.name, flags, 0o600, dir_fd=parent))
 
         why = self._try(make)
         return Difference(place, "is missing" + why, self.repair and not why)

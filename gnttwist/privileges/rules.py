@@ -31,6 +31,7 @@ class Rule:
     @ivar owner: A role of L{gnttwist.privileges.accounts.USERS}, or C{root}.
     @ivar group: A role of L{gnttwist.privileges.accounts.GROUPS}, or C{root}.
     @ivar also: Another role that may own it: of files that more than one daemon replaces.
+    @ivar made: Whether a file is made where it is missing: its daemon may not write to the directory.
     @ivar virtual: Whether the rule is only for nodes of virtual clusters: elsewhere the tree is the system's.
     """
 
@@ -41,6 +42,7 @@ class Rule:
     owner: str
     group: str
     also: str | None = None
+    made: bool = False
     virtual: bool = False
 
     @property
@@ -100,7 +102,7 @@ RULES: Sequence[Rule] = (
     _directory("data", "noded/spool", 0o770, "root", "noded"),
     _directory("run", "launcher", 0o710, "root", "noded"),
     *_files("run", "", "gnt-launcher.pid", 0o644, "root", "root"),
-    *_files("run", "", "ganeti-noded.pid", 0o644, "noded", "noded"),
+    Rule("run", "", "ganeti-noded.pid", 0o644, "noded", "noded", made=True),
     *_files("run", "", "ganeti-confd.pid", 0o644, "confd", "confd"),
     *_files("run", "", "ganeti-luxid.pid", 0o644, "masterd", "masterd"),
     *_files("run", "", "ganeti-rapi.pid", 0o644, "rapi", "rapi"),

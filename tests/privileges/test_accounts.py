@@ -77,8 +77,9 @@ class LoadTests(SynchronousTestCase):
         )
         self.assertEqual(
             accounts.daemon("noded"),
-            Account("gnt-noded", 77, KNOWN["gnt-noded"], (88, KNOWN["gnt-masterd"])),
+            Account("gnt-noded", 77, KNOWN["gnt-noded"], (KNOWN["gnt-masterd"],)),
         )
+        self.assertEqual(accounts.daemon("confd").groups, (88,))
         self.assertEqual(accounts.uid("confd"), KNOWN["gnt-rapi"])
         self.assertEqual((accounts.uid("root"), accounts.gid("root")), (0, 0))
 
