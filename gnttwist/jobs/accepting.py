@@ -102,6 +102,13 @@ class Intake:
         """
         return self._drained
 
+    @property
+    def last_id(self) -> int:
+        """
+        The last number that was given to a job.
+        """
+        return self._serial
+
     def restore(self, found: Found) -> None:
         """
         Go on from what was found in the store.

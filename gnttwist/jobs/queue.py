@@ -19,6 +19,7 @@ from gnttwist.jobs.accepting import Accepted, Intake
 from gnttwist.jobs.acknowledging import Acknowledgements
 from gnttwist.jobs.calls import NodeCaller
 from gnttwist.jobs.engine import PRECEDING, JobRun, Secrets, ended_from
+from gnttwist.jobs.gate import Gate
 from gnttwist.jobs.granting import Locks
 from gnttwist.jobs.journal import Journal
 from gnttwist.jobs.live import JobView, LiveJob, OnFatal, with_op
@@ -26,7 +27,7 @@ from gnttwist.jobs.locks import LockRow
 from gnttwist.jobs.log import JobLog
 from gnttwist.jobs.opcodes import Opcodes
 from gnttwist.jobs.recovery import Found, load
-from gnttwist.jobs.schedule import Cancel, Fail
+from gnttwist.jobs.schedule import Cancel, Doom, Fail, Refuse
 from gnttwist.jobs.services import Services
 from gnttwist.jobs.starting import Starter
 from gnttwist.jobs.subscriptions import Subscriptions
@@ -89,7 +90,8 @@ class Queue:
         )
         self._jobs: dict[int, LiveJob] = {}
         self._secrets: dict[int, Secrets] = {}
-        self._starter = Starter(clock, self._places, self._jobs.get, self._new_run, self._doom)
+        gate = Gate(lambda: configuration.snapshot.filters)
+        self._starter = Starter(clock, self._places, self._jobs.get, self._new_run, self._doom, gate)
         self._services: Services | None = None
         self._unsubscribe: Callable[[], None] | None = None
         self.subscriptions = Subscriptions(clock, self.job)
@@ -288,6 +290,20 @@ class Queue:
         await durable
         return True, f"Priorities of pending opcodes for job {id} have been changed to {priority}"
 
+    def held(self, id: int) -> str | None:
+        """
+        How a job filter, or a limit in its reason, keeps a queued job from starting; C{None} if none does.
+        """
+        live = self._jobs.get(id)
+        return None if live is None or id in self._starter.runs else self._starter.held(live)
+
+    @property
+    def last_id(self) -> int:
+        """
+        The newest job's number.
+        """
+        return self._intake.last_id
+
     def oldest_read(self) -> int | None:
         """
         The oldest revision that an unfinished job may read again after a restart; C{None} if none does. History
@@ -362,11 +378,14 @@ class Queue:
     def _configured(self, config: Snapshot) -> None:
         self._starter.look_soon()
 
-    def _doom(self, live: LiveJob, why: Cancel | Fail) -> None:
+    def _doom(self, live: LiveJob, why: Doom) -> None:
         now = self._time()
         match why:
             case Cancel(job):
                 text = f"Job {job}, which this one depends on, was canceled"
+                job_now = ended_from(live.job, 0, "canceled", text, now)
+            case Refuse(rule):
+                text = f"Job rejected by filter rule {rule}"
                 job_now = ended_from(live.job, 0, "canceled", text, now)
             case Fail(message):
                 failed = ended_from(live.job, 0, "error", PRECEDING, now)

@@ -3,6 +3,7 @@ Which queued jobs to start, and what a job's dependencies mean for it. Pure: sna
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Protocol
 
 from attrs import frozen
 
@@ -56,6 +57,28 @@ class Fail:
     """
 
     message: str
+
+
+@frozen
+class Hold:
+    """
+    A job filter, or a limit in the job's reason, keeps it from starting now.
+
+    @ivar why: A sentence.
+    """
+
+    why: str
+
+
+@frozen
+class Refuse:
+    """
+    A job filter does not let it run at all.
+
+    @ivar rule: The filter's UUID.
+    """
+
+    rule: str
 
 
 Verdict = Ready | Wait | Cancel | Fail
@@ -128,6 +151,56 @@ class QueuedJob:
     needs: tuple[Dependency, ...] = ()
 
 
+Doom = Cancel | Fail | Refuse
+"""
+Why a job ends without being started.
+"""
+
+
+class Admission(Protocol):
+    """
+    Filters, as one plan asks them.
+    """
+
+    @property
+    def refuses_any(self) -> bool:
+        """
+        Whether there are jobs that may not run at all.
+        """
+
+    def judge(self, job: int) -> Ready | Hold | Refuse:
+        """
+        Whether a queued job may start.
+        """
+
+    def count(self, job: int) -> None:
+        """
+        The job is going to run: it counts against limits from now on.
+        """
+
+
+class Everybody:
+    """
+    The L{Admission} without filters.
+    """
+
+    refuses_any = False
+
+    def judge(self, job: int) -> Ready:
+        """
+        Yes.
+        """
+        return READY
+
+    def count(self, job: int) -> None:
+        """
+        Nobody counts.
+        """
+
+
+EVERYBODY = Everybody()
+
+
 @frozen
 class Plan:
     """
@@ -138,30 +211,43 @@ class Plan:
     """
 
     start: tuple[int, ...] = ()
-    doomed: tuple[tuple[int, Cancel | Fail], ...] = ()
+    doomed: tuple[tuple[int, Doom], ...] = ()
 
 
 def plan(
-    queued: Iterable[QueuedJob], running: Collection[int], max_running: int, status_of: StatusOf
+    queued: Iterable[QueuedJob],
+    running: Collection[int],
+    max_running: int,
+    status_of: StatusOf,
+    admission: Admission = EVERYBODY,
 ) -> Plan:
     """
     Choose by priority, then age, as many jobs as may run.
 
-    Jobs whose dependencies have not ended take no place. A job that becomes ready when a doomed one ends is found by
+    Jobs whose dependencies have not ended, and those that a filter holds, take no place; those that a filter refuses
+    end, whatever they depend on. A job that becomes ready when a doomed one ends is found by
     the next plan.
 
     @param running: The jobs that have a place now.
     @param max_running: How many may; the cluster's parameter. If it was lowered, running jobs go on.
+    @param admission: The job filters.
     """
     start: list[int] = []
-    doomed: list[tuple[int, Cancel | Fail]] = []
+    doomed: list[tuple[int, Doom]] = []
     places = max_running - len(running)
     for job in sorted(queued, key=lambda each: (each.priority, each.id)):
         if job.id in running:
             continue
+        room = len(start) < places
+        # Most queued jobs find no room, and asking costs more than everything else here.
+        admitted = admission.judge(job.id) if room or admission.refuses_any else READY
+        if isinstance(admitted, Refuse):
+            doomed.append((job.id, admitted))
+            continue
         match judge(job.id, job.needs, status_of):
             case Cancel() | Fail() as verdict:
                 doomed.append((job.id, verdict))
-            case Ready() if len(start) < places:
+            case Ready() if room and not isinstance(admitted, Hold):
+                admission.count(job.id)
                 start.append(job.id)
     return Plan(tuple(start), tuple(doomed))

@@ -5,19 +5,41 @@ Which jobs wait and which run: what L{gnttwist.jobs.schedule} decides, carried o
 from bisect import insort
 from collections.abc import Callable
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from gnttwist.jobs.engine import JobRun
+from gnttwist.jobs.filtering import Round
+from gnttwist.jobs.gate import Gate
 from gnttwist.jobs.live import LiveJob
-from gnttwist.jobs.schedule import Cancel, Fail, QueuedJob, dependencies, plan
+from gnttwist.jobs.schedule import Doom, Hold, QueuedJob, Ready, Refuse, dependencies, plan
 from gnttwist.model.job import Status
 
 PLANNED_AT_ONCE = 200
 """
 How many queued jobs one call of the schedule considers; usually the first of them fill the free places.
 """
+
+
+@frozen
+class _Admission:
+    """
+    Asks filters about jobs by number.
+    """
+
+    _round: Round
+    _find: Callable[[int], LiveJob]
+
+    @property
+    def refuses_any(self) -> bool:
+        return self._round.refuses_any
+
+    def judge(self, job: int) -> Ready | Hold | Refuse:
+        return self._round.judge(self._find(job).job)
+
+    def count(self, job: int) -> None:
+        self._round.count(self._find(job).job)
 
 
 def _turn(job: QueuedJob) -> tuple[int, int]:
@@ -33,6 +55,7 @@ class Starter:
     @ivar _find: A job by its number.
     @ivar _start: Makes a queued job run.
     @ivar _doom: Ends a queued job that can never run.
+    @ivar _gate: The job filters.
     @ivar runs: The jobs that run, by number.
     """
 
@@ -40,7 +63,8 @@ class Starter:
     _places: Callable[[], int]
     _find: Callable[[int], LiveJob | None]
     _start: Callable[[LiveJob], JobRun]
-    _doom: Callable[[LiveJob, Cancel | Fail], None]
+    _doom: Callable[[LiveJob, Doom], None]
+    _gate: Gate
     runs: dict[int, JobRun] = field(factory=dict, init=False)
     _queued: list[QueuedJob] = field(factory=list, init=False)
     _planning: IDelayedCall | None = field(default=None, init=False)
@@ -62,6 +86,7 @@ class Starter:
         Do not start a job.
         """
         self._queued = [each for each in self._queued if each.id != live.id]
+        self._gate.forget(live.id)
         # Others may depend on what becomes of it.
         self.look_soon()
 
@@ -70,6 +95,7 @@ class Starter:
         A job that ran has ended.
         """
         del self.runs[run.live.id]
+        self._gate.forget(run.live.id)
         self.look_soon()
 
     def look_soon(self) -> None:
@@ -78,6 +104,13 @@ class Starter:
         """
         if self._planning is None and not self._stopped:
             self._planning = self._clock.callLater(0, self._look)
+
+    def held(self, live: LiveJob) -> str | None:
+        """
+        How a job filter, or a limit in its reason, keeps a queued job from starting; C{None} if none does.
+        """
+        verdict = self._round().judge(live.job)
+        return verdict.why if isinstance(verdict, Hold) else None
 
     def stop(self) -> None:
         """
@@ -90,14 +123,17 @@ class Starter:
     def _look(self) -> None:
         self._planning = None
         places = self._places()
+        admission = _Admission(self._round(), self._known)
         looked = 0
-        while len(self.runs) < places and looked < len(self._queued):
+        # With all places taken, only those that a filter ends are of interest.
+        while looked < len(self._queued) and (len(self.runs) < places or admission.refuses_any):
             part = self._queued[looked : looked + PLANNED_AT_ONCE]
-            decided = plan(part, self.runs, places, self._status_of)
+            decided = plan(part, self.runs, places, self._status_of, admission)
             gone = {*decided.start, *(id for id, _ in decided.doomed)}
             self._queued = [each for each in self._queued if each.id not in gone]
             looked += len(part) - len(gone)
             for id, why in decided.doomed:
+                self._gate.forget(id)
                 self._doom(self._known(id), why)
                 # Others may depend on it.
                 self.look_soon()
@@ -105,6 +141,9 @@ class Starter:
             self.runs.update(started)
             for each in started.values():
                 each.start()
+
+    def _round(self) -> Round:
+        return self._gate.round(each.live.job for each in self.runs.values())
 
     def _known(self, id: int) -> LiveJob:
         live = self._find(id)
