@@ -1,17 +1,20 @@
 """
-Asking confd: which answers count, without I/O; and a blocking round of questions for the command line.
+Asking confd: which answers count, without I/O; and a blocking round of questions for the command line. For programs
+with an event loop there is L{gnttwist.client.confd_async}.
 """
 
+import random
 import selectors
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 from attrs import define, field, frozen
 
 from gnttwist.errors import GnttwistError, Rejected
-from gnttwist.wire.confd import MAX_REPLY, PROTOCOL, Reply, Request, decode_reply, encode_request
+from gnttwist.wire.confd import MAX_REPLY, PROTOCOL, Fields, Reply, Request, decode_reply, encode_request
 
 PORT = 1814
 
@@ -19,6 +22,18 @@ MOST_PEERS = 6
 """
 Candidates asked by default, as Ganeti's client does.
 """
+
+
+ALL = -1
+"""
+The coverage that asks all candidates.
+"""
+
+
+class BadCoverage(GnttwistError):
+    """
+    More peers are to be asked than there are, or addresses of both families are mixed.
+    """
 
 
 class NoAnswer(GnttwistError):
@@ -46,6 +61,19 @@ def enough(peers: int) -> int:
     return peers - 1 if peers < 5 else peers // 2 + 1
 
 
+def choose(candidates: Sequence[str], coverage: int = 0, source: random.Random | None = None) -> list[str]:
+    """
+    Whom to ask: a random choice, so that the candidates share the work. The rules are those of Ganeti's client.
+
+    @param coverage: How many; 0 stands for L{MOST_PEERS} or all if they are fewer, L{ALL} for all.
+    @raise BadCoverage: There are not so many.
+    """
+    wanted = len(candidates) if coverage == ALL else coverage or min(len(candidates), MOST_PEERS)
+    if not 0 < wanted <= len(candidates):
+        raise BadCoverage(f"cannot ask {wanted} of {len(candidates)} candidates")
+    return (source or random.SystemRandom()).sample(candidates, wanted)
+
+
 @define(repr=False)
 class Question:
     """
@@ -68,8 +96,11 @@ class Question:
         """
         A question of this type.
 
+        @param query: A text, C{None}, or L{Fields}, which may be a mapping in their wire form.
         @param rsalt: Something that nobody can guess.
         """
+        if isinstance(query, Mapping):
+            query = msgspec.convert(query, Fields)
         return cls(key, peers, encode_request(key, Request(PROTOCOL, type, rsalt, query), now), rsalt)
 
     def receive(self, datagram: bytes, address: str) -> None:
@@ -98,6 +129,20 @@ class Question:
         The answer with the highest serial, if there is any.
         """
         return max(self._answers.values(), key=lambda each: each.reply.serial, default=None)
+
+    @property
+    def answers(self) -> dict[str, Answered]:
+        """
+        Each peer's first answer.
+        """
+        return dict(self._answers)
+
+    @property
+    def waiting(self) -> list[str]:
+        """
+        Peers that have not answered.
+        """
+        return [each for each in self.peers if each not in self._answers]
 
     @property
     def disagreement(self) -> bool:
@@ -129,7 +174,7 @@ def ask(question: Question, *, timeout: float, port: int = PORT, interval: float
             while not question.complete and (now := time.monotonic()) < end:
                 if now >= again:
                     again = now + interval
-                    _send(sockets, question.datagram)
+                    _send(sockets, question)
                 _receive(selector, question, min(end, again) - now)
         finally:
             for opened, _ in sockets:
@@ -140,10 +185,12 @@ def ask(question: Question, *, timeout: float, port: int = PORT, interval: float
     return best
 
 
-def _send(sockets: Sequence[tuple[socket.socket, str]], datagram: bytes) -> None:
-    for each, _ in sockets:
+def _send(sockets: Sequence[tuple[socket.socket, str]], question: Question) -> None:
+    for each, peer in sockets:
+        if peer not in question.waiting:
+            continue
         try:
-            each.send(datagram)
+            each.send(question.datagram)
         except (ConnectionRefusedError, BlockingIOError):
             # Nobody listens there now; others may, and it is asked again.
             continue

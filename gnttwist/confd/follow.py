@@ -42,7 +42,7 @@ class FollowConfiguration(Service):
     _statistics: Statistics = field(factory=Statistics)
     answers: Answers | None = field(default=None, init=False)
     keys: Keys = field(init=False)
-    _config: Mapping[str, Any] = field(factory=dict, init=False)
+    _fed_config: Mapping[str, Any] = field(factory=dict, init=False)
     _notifier: INotify | None = field(default=None, init=False)
     _fed: bool = field(default=False, init=False)
     _busy: bool = field(default=False, init=False)
@@ -90,6 +90,8 @@ class FollowConfiguration(Service):
         The master's feed has ended; what it told last stays in service until the file changes.
         """
         self._fed = False
+        self._fed_config = {}
+        self._patches.clear()
 
     def _changed(self, watched: object, path: "FilePath[str]", mask: int) -> None:
         name = path.basename()
@@ -113,8 +115,10 @@ class FollowConfiguration(Service):
     def _next(self) -> Work | None:
         if self._patches:
             patches, self._patches = self._patches, []
-            config = self._config
-            return lambda: _apply(config, patches)
+            for each in patches:
+                self._fed_config = patched({} if each.get("full") else self._fed_config, each)
+            config = self._fed_config
+            return lambda: build(config)
         if self._file_changed and not self._fed:
             self._file_changed = False
             path = self._paths.config_export
@@ -126,10 +130,9 @@ class FollowConfiguration(Service):
             self._statistics.unusable += 1
             self._log.error("there is no {path}", path=str(self._paths.config_export))
             return
-        self._config = found.config
         self.answers = Answers(found)
         self._statistics.loaded += 1
-        self._log.info("serving configuration {serial}", serial=found.config["serial_no"])
+        self._log.info("serving configuration {serial}", serial=found.serial)
 
     def _failed(self, failure: Failure) -> None:
         failure.trap(Unusable)
@@ -139,9 +142,3 @@ class FollowConfiguration(Service):
     def _done(self) -> None:
         self._busy = False
         self._go_on()
-
-
-def _apply(config: Mapping[str, Any], patches: list[Mapping[str, Any]]) -> Lookups:
-    for each in patches:
-        config = patched({} if each.get("full") else config, each)
-    return build(config)

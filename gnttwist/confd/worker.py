@@ -14,7 +14,7 @@ from typing import Any
 
 from twisted.internet.protocol import Protocol
 from twisted.internet.stdio import StandardIO
-from twisted.logger import globalLogBeginner, textFileLogObserver
+from twisted.logger import FileLogObserver, LogEvent, eventAsText, globalLogBeginner
 from twisted.python.failure import Failure
 
 from gnttwist.confd.parts import answering
@@ -35,6 +35,11 @@ class Parent(Protocol):
             self._reactor.stop()
 
 
+def _format(event: LogEvent) -> str:
+    # The time is the parent's, which writes the log.
+    return eventAsText(event, includeTimestamp=False) + "\n"
+
+
 def _same(adopted: socket.socket) -> socket.socket:
     return adopted
 
@@ -46,7 +51,7 @@ def main(root: str, hostname: str, count: str) -> None:
     from twisted.internet import reactor  # noqa: TID251  # a process of its own
 
     globalLogBeginner.beginLoggingTo(
-        [textFileLogObserver(sys.stderr)], redirectStandardIO=False, discardBuffer=True
+        [FileLogObserver(sys.stderr, _format)], redirectStandardIO=False, discardBuffer=True
     )
     sockets = []
     for descriptor in range(FIRST, FIRST + int(count)):

@@ -33,6 +33,11 @@ STOPPING = 5.0
 Seconds for a worker to stop before it is killed. It has nothing to finish.
 """
 
+MAX_LINE = 8192
+"""
+Bytes that are kept of a line that a worker has begun to log.
+"""
+
 FIRST = 3
 """
 The descriptor of a worker's first socket.
@@ -47,15 +52,21 @@ class Worker(ProcessProtocol):
     @ivar ended: Fires when it is gone.
     """
 
+    _log = Logger()
     _exited: Callable[["Worker"], None]
     ended: Deferred[None] = field(factory=Deferred, init=False)
     started: float = 0.0
+    _line: bytes = field(default=b"", init=False)
 
-    def outReceived(self, data: bytes) -> None:
-        sys.stdout.buffer.write(data)
+    @property
+    def _pid(self) -> int | None:
+        return None if self.transport is None else self.transport.pid
 
-    def errReceived(self, data: bytes) -> None:
-        sys.stderr.buffer.write(data)
+    def childDataReceived(self, childFD: int, data: bytes) -> None:
+        *lines, rest = (self._line + data).split(b"\n")
+        self._line = rest[-MAX_LINE:]
+        for each in lines:
+            self._log.info("worker {pid}: {line}", pid=self._pid, line=each.decode(errors="replace"))
 
     def processExited(self, reason: Failure) -> None:
         pass

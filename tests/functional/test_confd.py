@@ -1,54 +1,123 @@
 """
-gnt-confd with real sockets and a real directory.
+gnt-confd with real sockets, a real directory, and real processes.
 """
 
+import asyncio
+import json
 import os
+import random
 import shutil
+import signal
+import socket
+import tempfile
+import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from twisted.application.service import MultiService
 from twisted.internet import reactor as _reactor  # noqa: TID251  # a functional test runs on the real one
 from twisted.internet.defer import Deferred
-from twisted.internet.threads import deferToThread
-from twisted.trial.unittest import TestCase
+from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThread, deferToThreadPool
+from twisted.trial.unittest import SkipTest, TestCase
 
 from gnttwist.client.confd import Answered, NoAnswer, Question, ask
+from gnttwist.client.confd_async import AsyncioNetwork, ConfdClient, TwistedNetwork
+from gnttwist.confd.respond import STATISTICS
 from gnttwist.confd.service import Config, compose
+from gnttwist.confd.workers import Workers
+from gnttwist.config import records
+from gnttwist.config.draft import Draft
+from gnttwist.config.service import Configuration
+from gnttwist.config.snapshot import AnyObject
+from gnttwist.masterd.feed import FeedFactory
 from gnttwist.net.datagram import DatagramService
 from gnttwist.paths import Paths
+from gnttwist.store.interface import Transaction
+from gnttwist.testing.store import MemoryStore
+from tests.config.objects import CLUSTER, EMPTY, instance, node
 
+reactor: Any = _reactor
 GOLDEN = Path(__file__).parent.parent / "golden/config-3.0.json"
 KEY = b"0123456789abcdef\n"
 
 
-class ConfdTests(TestCase):
+class ConfdTestCase(TestCase):
     """
-    Tests for the daemon as C{makeService} puts it together.
+    The daemon as C{makeService} puts it together.
     """
 
-    timeout = 20
+    timeout = 30
+    address = "127.0.0.1"
+    workers = 1
 
     def setUp(self) -> None:
-        self.paths = Paths(Path(self.mktemp()).absolute(), "node1.example.com")
+        # Unix socket paths are limited to 107 bytes, so it cannot live below trial's own directory.
+        directory = Path(tempfile.mkdtemp(prefix="gnt-"))
+        self.addCleanup(shutil.rmtree, directory)
+        self.paths = Paths(directory, "node1.example.com")
         self.paths.data.mkdir(parents=True)
+        self.paths.feed_socket.parent.mkdir(parents=True)
         self.paths.hmac_key.write_bytes(KEY)
         shutil.copy(GOLDEN, self.paths.config_export)
-        self.service = compose(_reactor, Config(self.paths, ("127.0.0.1",), 0))
+        self.start()
+
+    def start(self) -> None:
+        """
+        Start the daemon.
+        """
+        self.service = compose(reactor, Config(self.paths, (self.address,), 0, self.workers))
         self.service.startService()
         self.addCleanup(self.service.stopService)
-        parts = next(each for each in self.service if isinstance(each, MultiService))
-        udp = next(each for each in parts if isinstance(each, DatagramService))
-        self.port = udp.port
+        parts = [each for each in self.service if isinstance(each, MultiService)] or [self.service]
+        found: list[Any] = [each for each in parts[0] if isinstance(each, DatagramService | Workers)]
+        self.sockets = found[0]
+        self.port = found[0].port
 
     def ask(
-        self, type: int, query: object = None, key: bytes = KEY, timeout: float = 5
+        self, type: int, query: object = None, key: bytes = KEY, timeout: float = 10
     ) -> "Deferred[Answered]":
         """
         Ask from a thread, as the command line does.
         """
-        question = Question.of(key, ["127.0.0.1"], type, query, time.time(), os.urandom(8).hex())
+        question = Question.of(key, [self.address], type, query, time.time(), os.urandom(8).hex())
         return deferToThread(ask, question, timeout=timeout, port=self.port, interval=0.2)
+
+    async def until(self, type: int, query: object, right: Callable[[Answered], bool]) -> float:
+        """
+        Ask until the answer is right; the test's deadline ends it otherwise.
+
+        @return: How many seconds that took.
+        """
+        begin = time.monotonic()
+        while not right(await self.ask(type, query)):
+            await deferLater(reactor, 0.001)
+        return time.monotonic() - begin
+
+    def replace(self, path: Path, data: bytes) -> None:
+        """
+        Replace a file as its writers do.
+        """
+        fresh = path.with_name("fresh")
+        fresh.write_bytes(data)
+        fresh.rename(path)
+
+    def numbered(self, serial: int) -> bytes:
+        """
+        The configuration with another serial number.
+        """
+        return self.paths.config_export.read_bytes().replace(b'"serial_no": 12', b'"serial_no": %d' % serial)
+
+
+class ConfdTests(ConfdTestCase):
+    """
+    Tests for one process.
+    """
 
     async def test_question(self) -> None:
         """
@@ -59,19 +128,19 @@ class ConfdTests(TestCase):
 
     async def test_new_file(self) -> None:
         """
-        A replaced file is noticed, and a damaged one leaves the one before in service.
+        A replaced file is noticed within two seconds, and a damaged or missing one leaves the one before in service,
+        which is counted.
         """
         await self.ask(0)
-        fresh = self.paths.data / "new"
-        fresh.write_text(self.paths.config_export.read_text().replace('"serial_no": 12', '"serial_no": 13'))
-        fresh.rename(self.paths.config_export)
-        while (await self.ask(3)).reply.serial != 13:
-            pass
-        fresh.write_text("{")
-        fresh.rename(self.paths.config_export)
-        # The damaged file is read in a thread; an answer of this round trip's may come before or after.
-        self.assertEqual((await self.ask(3)).reply.serial, 13)
-        self.assertEqual((await self.ask(3)).reply.serial, 13)
+        self.replace(self.paths.config_export, self.numbered(13))
+        taken = await self.until(3, None, lambda answered: answered.reply.serial == 13)
+        self.assertLess(taken, 2)
+        for damaged in (b"{", b"[]", b'{"cluster": {}}', self.paths.config_export.read_bytes()[:-9]):
+            before = (await self.ask(STATISTICS)).reply.answer["unusable"]
+            self.replace(self.paths.config_export, damaged)
+            await self.until(STATISTICS, None, partial(_counted, before))
+            self.assertEqual((await self.ask(3)).reply.serial, 13)
+        self.assertEqual(len(self.flushLoggedErrors()), 0)
 
     async def test_wrong_key(self) -> None:
         """
@@ -79,3 +148,220 @@ class ConfdTests(TestCase):
         """
         with self.assertRaises(NoAnswer):
             await self.ask(3, key=b"wrong\n", timeout=0.5)
+
+    async def test_key_rollover(self) -> None:
+        """
+        After the key's file was replaced, both keys are accepted.
+        """
+        await self.ask(0)
+        self.replace(self.paths.hmac_key, b"another\n")
+        await self.ask(3, key=b"another\n")
+        await self.ask(3)
+
+    async def test_large_file(self) -> None:
+        """
+        While a configuration of 5,000 instances is loaded, answers do not stop: none takes a tenth of a second.
+        """
+        config = json.loads(GOLDEN.read_text())
+        (like, *_) = config["instances"].values()
+        for number in range(5000):
+            uuid = f"{number:08x}-0000-4000-8000-000000000000"
+            config["instances"][uuid] = {**like, "uuid": uuid, "name": f"i{number}.example.com"}
+        config["cluster"]["serial_no"] = 99
+        data = json.dumps(config).encode()
+        self.assertGreater(len(data), 2_500_000)
+        await self.ask(0)
+        self.replace(self.paths.config_export, data)
+        longest, serial = await deferToThread(self._slowest, 99)
+        self.assertEqual(serial, 99)
+        self.assertLess(longest, 0.1)
+
+    def _slowest(self, serial: int) -> tuple[float, int]:
+        longest, found, end = 0.0, 0, time.monotonic() + 20
+        while found != serial and time.monotonic() < end:
+            begin = time.monotonic()
+            question = Question.of(KEY, [self.address], 3, None, time.time(), os.urandom(8).hex())
+            found = ask(question, timeout=5, port=self.port).reply.serial
+            longest = max(longest, time.monotonic() - begin)
+        return longest, found
+
+    async def test_garbage(self) -> None:
+        """
+        Random, truncated, deeply nested and huge datagrams leave memory flat, and questions among them are answered.
+        With GNT_GARBAGE_SECONDS it goes on for as long.
+        """
+        await self.ask(0)
+        stop = threading.Event()
+        littering = deferToThread(self._litter, stop)
+        await deferLater(reactor, 0.5)
+        before = _resident()
+        end = time.monotonic() + float(os.environ.get("GNT_GARBAGE_SECONDS", "2"))
+        answered = 0
+        while time.monotonic() < end:
+            await self.ask(3)
+            answered += 1
+        grown = _resident() - before
+        stop.set()
+        sent = await littering
+        self.assertGreater(sent, 2000)
+        self.assertGreater(answered, 20)
+        self.assertLess(grown, 4, "MB")
+
+    def _litter(self, stop: threading.Event) -> int:
+        source = random.Random(1)
+        good = Question.of(KEY, [], 3, None, time.time(), "salt").datagram
+        sent = 0
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.connect((self.address, self.port))
+            while not stop.wait(0.0005):
+                for datagram in (
+                    source.randbytes(source.randrange(1, 1400)),
+                    good[: source.randrange(len(good))],
+                    b"plj0" + b"[" * 5000,
+                    b'plj0{"msg":' + b'{"a":' * 2000,
+                    b'plj0{"msg":' + b"9" * 8000,
+                    b'plj0{"msg":"x","salt":"' + b"1" * 60_000 + b'","hmac":"0"}',
+                    Question.of(
+                        KEY, [], source.choice([1, 7, 9, 10, 99]), source.randbytes(9).hex(), time.time(), "s"
+                    ).datagram,
+                ):
+                    sender.send(datagram)
+                    sent += 1
+        return sent
+
+    async def test_twisted_client(self) -> None:
+        """
+        The client gives Deferreds under Twisted.
+        """
+        found = await ConfdClient(TwistedNetwork(reactor), KEY, [self.address], self.port).ask(3)
+        self.assertEqual(found.best.reply.answer, "node1.example.com")
+
+    async def test_asyncio_client(self) -> None:
+        """
+        The client gives futures under asyncio, also one that fails.
+        """
+
+        async def run() -> tuple[Any, bool]:
+            network = AsyncioNetwork(asyncio.get_running_loop())
+            found = await ConfdClient(network, KEY, [self.address], self.port).ask(3)
+            failed = False
+            try:
+                await ConfdClient(network, b"wrong", [self.address], self.port).ask(3, timeout=0.2)
+            except NoAnswer:
+                failed = True
+            return found, failed
+
+        found, failed = await deferToThread(asyncio.run, run())
+        self.assertEqual(found.best.reply.answer, "node1.example.com")
+        self.assertTrue(failed)
+
+
+class IPv6Tests(ConfdTestCase):
+    """
+    Tests on an IPv6 address.
+    """
+
+    address = "::1"
+
+    def setUp(self) -> None:
+        try:
+            with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+                probe.bind(("::1", 0))
+        except OSError as reason:
+            raise SkipTest(f"no IPv6 here: {reason}") from reason
+        super().setUp()
+
+    async def test_question(self) -> None:
+        """
+        Questions by IPv6 are answered.
+        """
+        self.assertEqual((await self.ask(3)).reply.answer, "node1.example.com")
+
+
+class FeedTests(ConfdTestCase):
+    """
+    Tests for the master's feed.
+    """
+
+    async def test_fresh(self) -> None:
+        """
+        A change is answered within a tenth of a second of its being durable, ahead of the file; when the feed has
+        ended, the file is followed again.
+        """
+        configuration = Configuration(master_store(), lambda failure: failure.raiseException())
+        await configuration.load()
+        feed = FeedFactory(
+            reactor, lambda work: deferToThreadPool(reactor, reactor.getThreadPool(), work), configuration
+        )
+        listening = reactor.listenUNIX(str(self.paths.feed_socket), feed)
+        await self.until(1002, None, lambda answered: answered.reply.answer == [])
+        for name in ("a.example.com", "b.example.com"):
+
+            def edit(draft: Draft, name: str = name) -> None:
+                draft.put(instance(name, name, "n1"))
+
+            await configuration.edit("test", edit, now=1.0, source=random.Random(1))
+            taken = await self.until(1002, None, partial(_named, name))
+            self.assertLess(taken, 0.1)
+        self.assertEqual((await self.ask(1002)).reply.serial, configuration.snapshot.serial)
+        feed.close()
+        await listening.stopListening()
+        self.paths.feed_socket.unlink(missing_ok=True)
+        await deferLater(reactor, 0.05)
+        self.replace(self.paths.config_export, self.numbered(77))
+        await self.until(3, None, lambda answered: answered.reply.serial == 77)
+
+
+class WorkersTests(ConfdTestCase):
+    """
+    Tests for several processes on a port.
+    """
+
+    workers = 2
+
+    async def test_killed(self) -> None:
+        """
+        Both workers answer on one port, follow the file, and are started again when they are killed.
+        """
+        for _ in range(8):
+            # From eight sockets, of which the kernel gives each worker some.
+            self.assertEqual((await self.ask(3)).reply.answer, "node1.example.com")
+        self.replace(self.paths.config_export, self.numbered(13))
+        for _ in range(8):
+            await self.until(3, None, lambda answered: answered.reply.serial == 13)
+        before = set(self.sockets.processes)
+        self.assertEqual(len(before), 2)
+        for each in before:
+            os.kill(each, signal.SIGKILL)
+        for _ in range(8):
+            await self.ask(3)
+        after = set(self.sockets.processes)
+        self.assertEqual(len(after), 2)
+        self.assertEqual(before & after, set())
+
+
+def master_store() -> MemoryStore:
+    """
+    A store with a configuration of one node, with what confd needs of the cluster.
+    """
+    made = MemoryStore()
+    cluster = msgspec.structs.replace(CLUSTER, nicparams={"default": {"link": "br0"}})
+    objects: list[AnyObject] = [cluster, node("n1", "one.example.com")]
+    made.transact(Transaction([*records.of_objects(objects), *records.bookkeeping(EMPTY)]))
+    return made.crash(auto_commit=True)
+
+
+def _resident() -> float:
+    """
+    This process's memory, MB.
+    """
+    return int(Path("/proc/self/status").read_text().split("VmRSS:")[1].split()[0]) / 1024
+
+
+def _counted(before: int, answered: Answered) -> bool:
+    unusable: int = answered.reply.answer["unusable"]
+    return unusable > before
+
+
+def _named(name: str, answered: Answered) -> bool:
+    return name in answered.reply.answer
