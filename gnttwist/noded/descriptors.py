@@ -230,10 +230,13 @@ class Watched:
     def close(self) -> None:
         """
         Stop watching, and close the descriptor.
+
+        It is closed in the reactor's next turn: an event of it that this turn has already fetched, such as the end
+        of a pipe, would hit a connection that is accepted meanwhile and gets the same number.
         """
         if self._descriptor >= 0:
             self._reactor.removeReader(self)
-            os.close(self._descriptor)
+            self._reactor.callLater(0, os.close, self._descriptor)
             self._descriptor = -1
 
     def fileno(self) -> int:

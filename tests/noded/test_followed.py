@@ -134,10 +134,16 @@ class FollowedProcessTests(SynchronousTestCase):
 
     def test_told_by_launcher(self) -> None:
         """
-        The launcher's word ends it, and closes all descriptors.
+        The launcher's word ends it, and closes all descriptors: in the next turn of the reactor, because this one may
+        have events of theirs left, which must not meet whatever gets the same numbers.
         """
-        _, _, followed = self.pipes()
+        waker, _, followed = self.pipes()
+        descriptor = self.reader(0).fileno()
         followed.end(3, None)
+        os.fstat(descriptor)
+        self.reactor.advance(0)
+        self.assertRaises(OSError, os.fstat, descriptor)
+        self.assertRaises(BrokenPipeError, os.write, waker, b"\0")
         self.assertEqual(self.told.exits, [Exit(3, None)])
         self.assertEqual(self.gone, [followed])
         self.assertEqual(self.reactor.readers, [])
