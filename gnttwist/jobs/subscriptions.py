@@ -23,6 +23,11 @@ COALESCE = 0.05
 Seconds in which changes of a job are collected.
 """
 
+WOKEN_AT_ONCE = 200
+"""
+How many waiters look again in one turn of the reactor: some 6 ms of work, in which nobody else is served.
+"""
+
 GONE = "Can't load job file"
 """
 What clients are told about a job that is not there, or archived; Ganeti's words.
@@ -138,7 +143,13 @@ class Subscriptions:
             topic.timer.cancel()
         topic.timer = None
         waiters, topic.waiters = list(topic.waiters), {}
-        for each in waiters:
+        self._tell(waiters)
+
+    def _tell(self, waiters: list[Deferred[None]]) -> None:
+        now, later = waiters[:WOKEN_AT_ONCE], waiters[WOKEN_AT_ONCE:]
+        if later:
+            self._clock.callLater(0, self._tell, later)
+        for each in now:
             if not each.called:
                 each.callback(None)
 

@@ -21,7 +21,7 @@ from twisted.python.failure import Failure
 from gnttwist.errors import RemoteError
 from gnttwist.masterd.failures import to_response
 from gnttwist.masterd.peer import Peer, peer_of
-from gnttwist.masterd.sending import Sending
+from gnttwist.masterd.sending import Sending, send_now
 from gnttwist.wire import luxi
 from gnttwist.wire.framing import Splitter, frame
 
@@ -76,6 +76,7 @@ class LuxiProtocol(Protocol):
     _waiting: list[bytes] = field(factory=list, init=False)
     _busy: Deferred[None] | None = field(default=None, init=False)
     _cancellable: bool = field(default=False, init=False)
+    _beginning: bool = field(default=False, init=False)
     _lingering: IDelayedCall | None = field(default=None, init=False)
 
     def connectionMade(self) -> None:
@@ -90,7 +91,7 @@ class LuxiProtocol(Protocol):
         except RemoteError as reason:
             self._refuse(f"Failed to parse request: {reason}")
             return
-        if self._busy is not None:
+        if self._busy is not None or len(self._waiting) > 1:
             # A client that sends ahead waits. Others are read on, so that their going away is noticed.
             self._wire.pauseProducing()
         self._next()
@@ -104,27 +105,34 @@ class LuxiProtocol(Protocol):
             self._busy.cancel()
 
     def _next(self) -> None:
-        while self._busy is None and self._lingering is None and self._waiting:
-            try:
-                message = self._waiting.pop(0)
-                call = luxi.decode_request(message)
-            except luxi.Unintelligible as reason:
-                self._refuse(str(reason))
-            else:
-                self._begin(call, message)
+        if self._busy is not None or self._lingering is not None or not self._waiting:
+            return
+        try:
+            message = self._waiting.pop(0)
+            call = luxi.decode_request(message)
+        except luxi.Unintelligible as reason:
+            self._refuse(str(reason))
+        else:
+            self._begin(call, message)
 
     def _begin(self, call: luxi.Call, message: bytes) -> None:
         self._cancellable = call.read_only
+        self._beginning = True
         self._busy = served = Deferred.fromCoroutine(self._serve(call, message))
         served.addErrback(self._cut_off)
         served.addCallback(self._served)
+        self._beginning = False
 
     async def _serve(self, call: luxi.Call, message: bytes) -> None:
         answering = self._callee.answer(call, self._peer, message)
         encoding = answering.addCallback(lambda answer: (answer.left, luxi.encode_success(answer.result)))
         left, data = await encoding.addErrback(lambda failure: (None, to_response(failure, call)))
         if self.connected:
-            await Sending(self._wire).send(frame(data)).addTimeout(READER_PATIENCE, self._clock)
+            framed = frame(data)
+            taken = send_now(self._wire, framed)
+            if taken < len(framed):
+                rest = framed[taken:] if taken else framed
+                await Sending(self._wire).send(rest).addTimeout(READER_PATIENCE, self._clock)
             if left is not None:
                 left()
 
@@ -135,8 +143,14 @@ class LuxiProtocol(Protocol):
 
     def _served(self, _: object) -> None:
         self._busy = None
-        if self.connected:
+        if not self.connected:
+            return
+        if not self._waiting:
             self._wire.resumeProducing()
+        elif self._beginning:
+            # Answered at once: others have their turn before this client's next call.
+            self._clock.callLater(0, self._next)
+        else:
             self._next()
 
     def _refuse(self, text: str) -> None:

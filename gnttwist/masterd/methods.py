@@ -7,6 +7,7 @@ One function a method; a method that this version does not carry out says so.
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
+import msgspec
 from attrs import define, field
 
 from twisted.internet.defer import Deferred
@@ -16,6 +17,7 @@ from twisted.logger import Logger
 from gnttwist.config.snapshot import Snapshot
 from gnttwist.errors import ECode, JobLost, OperationError, OpPrereqError
 from gnttwist.masterd.cluster_info import cluster_info, config_value
+from gnttwist.masterd.encoded import Encoded
 from gnttwist.masterd.job_changes import Change, change_of, check_fields
 from gnttwist.masterd.luxi import Answer
 from gnttwist.masterd.peer import Peer
@@ -117,6 +119,8 @@ class Methods:
     _now: Callable[[], float]
     _config: Callable[[], Snapshot]
     _sources: Callable[[], Sources]
+    _info: Encoded[Snapshot] = field(factory=lambda: Encoded(cluster_info), init=False)
+    _changes: Encoded[Change] = field(factory=lambda: Encoded(list), init=False)
     _table: Mapping[type[luxi.Call], Carry] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -178,7 +182,7 @@ class Methods:
     async def _pickup(self, call: luxi.PickupJob, peer: Peer, message: bytes) -> None:
         raise OperationError("Luxi call 'PickupJob' is for internal use only")
 
-    async def _wait_for_change(self, call: luxi.WaitForJobChange, peer: Peer, message: bytes) -> list[Any]:
+    async def _wait_for_change(self, call: luxi.WaitForJobChange, peer: Peer, message: bytes) -> Any:
         check_fields(call.fields)
         timeout = min(max(call.timeout, 0.0), luxi.WAIT_LIMIT)
         change: Change | None = await self._queue.wait_for_change(
@@ -189,7 +193,7 @@ class Methods:
             shared=(tuple(call.fields), call.log_serial),
         )
         # Nothing new in time: what Ganeti's daemon answers then is what the client has, and no lines.
-        return [call.previous, []] if change is None else list(change)
+        return [call.previous, []] if change is None else self._changes.of(change)
 
     async def _cancel(self, call: luxi.CancelJob, peer: Peer, message: bytes) -> list[Any]:
         job = job_id(call.job_id)
@@ -259,8 +263,8 @@ class Methods:
         config = self._config()
         return [config_value(config, self._queue.drained, name) for name in call.fields]
 
-    async def _cluster_info(self, call: luxi.QueryClusterInfo, peer: Peer, message: bytes) -> dict[str, Any]:
-        return cluster_info(self._config())
+    async def _cluster_info(self, call: luxi.QueryClusterInfo, peer: Peer, message: bytes) -> msgspec.Raw:
+        return self._info.of(self._config())
 
 
 def _ended_before(job: Job, seconds: float) -> bool:

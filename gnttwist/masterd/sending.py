@@ -7,9 +7,28 @@ from typing import Any
 from attrs import define, field
 from zope.interface import implementer
 
+from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IPullProducer
+
+
+def send_now(transport: Any, data: bytes) -> int:
+    """
+    Give the kernel what it takes of C{data} at once; for a transport that has nothing of its own to send.
+
+    Most answers fit whole. To have them wait for the reactor to find out that they do costs three more system calls
+    and a turn.
+
+    @return: How many bytes it took; 0 from a transport that is no descriptor's.
+    @raise ConnectionLost: The connection is gone.
+    """
+    if not isinstance(transport, FileDescriptor):
+        return 0
+    taken = transport.writeSomeData(data)
+    if not isinstance(taken, int):
+        raise ConnectionLost
+    return taken
 
 
 @implementer(IPullProducer)

@@ -2,6 +2,7 @@
 gnt-masterd: its options, and how its parts are put together.
 """
 
+import gc
 import os
 import resource
 import sys
@@ -30,6 +31,7 @@ from gnttwist.errors import GnttwistError
 from gnttwist.jobs.opcodes import Opcodes
 from gnttwist.jobs.queue import Queue
 from gnttwist.masterd.compaction import Compaction
+from gnttwist.masterd.interpreter import Interpreter
 from gnttwist.masterd.feed import FeedFactory
 from gnttwist.masterd.live import LiveData
 from gnttwist.masterd.luxi import LuxiFactory
@@ -152,6 +154,9 @@ class MasterDaemon(Service):
         compaction = Compaction(reactor, store, queue.oldest_read)
         compaction.startService()
         self._to_stop.append(compaction.stopService)
+        interpreter = Interpreter(reactor, gc, sys)
+        interpreter.startService()
+        self._to_stop.append(interpreter.stopService)
         live = LiveData(caller, reactor.seconds)
 
         def sources() -> Sources:

@@ -136,9 +136,9 @@ class MethodsTests(SynchronousTestCase):
 
     def result(self, call: luxi.Call) -> Any:
         """
-        The result of a call that succeeds.
+        The result of a call that succeeds, as its client gets it.
         """
-        return self.successResultOf(self.answering(call)).result
+        return luxi.decode_response(luxi.encode_success(self.successResultOf(self.answering(call)).result))
 
     def refusal(self, call: luxi.Call, kind: type[OperationError] = OperationError) -> str:
         """
