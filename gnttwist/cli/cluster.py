@@ -9,6 +9,8 @@ import click
 from gnttwist.cli.follow import follow, run, submit, view
 from gnttwist.cli.output import moment, print_json, print_members
 from gnttwist.cli.session import Session, json_option, opcode, pass_session
+from gnttwist.privileges.accounts import load
+from gnttwist.privileges.ensure import ensure
 
 TIMES = ("ctime", "mtime")
 DETAILS = (
@@ -50,6 +52,12 @@ def init(session: Session, name: str, address: str, hypervisors: tuple[str, ...]
     paths = session.paths
     founding = Founding(name, [NewNode(paths, address)], hypervisors, rsa=rsa)
     run_once(lambda reactor: found(reactor, founding))
+    accounts = load(paths)
+    if accounts.separate:
+        # Founding made everything its own user's, so there is a difference for every file.
+        for each in ensure(paths, accounts, repair=True):
+            if not each.repaired:
+                click.echo(f"{each.path} {each.wrong}", err=True)
     root = f" --root {paths.root}" if str(paths.root) != "/" else ""
     click.echo(f"cluster {name} is made; start its daemons:")
     for daemon in ("gnt-noded", "gnt-confd", "gnt-masterd"):
