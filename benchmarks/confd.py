@@ -42,6 +42,16 @@ QUERIES = 2000
 Questions that each sender has prepared, and asks again and again.
 """
 
+GARBAGE = 50_000
+"""
+Datagrams of garbage a second: several times what one client asks.
+"""
+
+RESEND = 0.05
+"""
+Seconds after which questions are asked again: some get lost beside garbage.
+"""
+
 GANETI = Path(".cache/interop/root/usr/lib/ganeti/3.0/usr/sbin/ganeti-confd")
 LIBRARIES = Path(".cache/interop/root/lib/x86_64-linux-gnu")
 
@@ -196,7 +206,12 @@ def ask(put: object, address: str, source: str, flight: int, begin: float) -> No
         each.send(questions[number := (number + 1) % QUERIES])
         sent[descriptor] = perf_counter()
     while (now := perf_counter()) < end:
-        for descriptor, _ in poller.poll(0.2):
+        ready = poller.poll(RESEND)
+        if not ready:
+            # Garbage has taken their room.
+            for each in sockets:
+                each.send(questions[number])
+        for descriptor, _ in ready:
             each = by_number[descriptor]
             each.recv(65536)
             now = perf_counter()
@@ -209,7 +224,7 @@ def ask(put: object, address: str, source: str, flight: int, begin: float) -> No
 
 def litter(put: object, address: str, source: str, begin: float) -> None:
     """
-    Send what is not signed, as fast as it goes.
+    Send what is not signed, L{GARBAGE} a second in bursts, as far as the machine lets us.
     """
     made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     made.bind((source, 0))
@@ -219,6 +234,9 @@ def litter(put: object, address: str, source: str, begin: float) -> None:
     time.sleep(max(begin - perf_counter(), 0))  # noqa: TID251  # all begin at once
     count = 0
     while perf_counter() < begin + SECONDS:
+        if count > (perf_counter() - begin) * GARBAGE:
+            time.sleep(0.001)  # noqa: TID251  # the pace
+            continue
         made.send(kinds[count % len(kinds)])
         count += 1
     put(count)  # type: ignore[operator]  # SimpleQueue.put

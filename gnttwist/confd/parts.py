@@ -11,9 +11,20 @@ from twisted.application.service import MultiService
 from gnttwist.confd.feed import FollowFeed
 from gnttwist.confd.follow import FollowConfiguration
 from gnttwist.confd.respond import Responder, Statistics
-from gnttwist.net.datagram import DatagramService
+from gnttwist.net.datagram import DatagramService, bind, only
 from gnttwist.paths import Paths
-from gnttwist.wire.confd import MAX_QUERY
+from gnttwist.wire.confd import MAGIC, MAX_QUERY
+
+
+def bound(address: str, port: int, *, shared: bool = False) -> socket:
+    """
+    A socket for queries.
+
+    @raise OSError: It cannot be bound.
+    """
+    made = bind(address, port, shared=shared)
+    only(made, MAGIC, MAX_QUERY)
+    return made
 
 
 def answering(

@@ -14,8 +14,8 @@ from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from gnttwist.confd.parts import answering
+from gnttwist.confd.parts import bound as query_socket
 from gnttwist.confd.workers import Workers
-from gnttwist.net.datagram import bind
 from gnttwist.net.identity import Identity
 from gnttwist.net.interfaces import UnknownInterface, addresses_of
 from gnttwist.net.pidfile import PidFile
@@ -144,6 +144,6 @@ def compose(reactor: Any, config: Config) -> MultiService:
         workers = Workers(reactor, config.paths, config.addresses, config.port, config.workers)
         workers.setServiceParent(service)
     else:
-        opens = [partial(bind, each, config.port) for each in config.addresses]
+        opens = [partial(query_socket, each, config.port) for each in config.addresses]
         answering(reactor, config.paths, opens, time.time).setServiceParent(service)
     return service

@@ -18,7 +18,7 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from gnttwist.net.datagram import bind
+from gnttwist.confd.parts import bound
 from gnttwist.paths import Paths
 
 STEADY = 5.0
@@ -140,7 +140,7 @@ class Workers(Service):
         for _ in range(self._count):
             sockets = []
             for address in self._addresses:
-                sockets.append(bind(address, port, shared=True))
+                sockets.append(bound(address, port, shared=True))
                 # Where any port will do, it is the same one for all.
                 port = port or sockets[0].getsockname()[1]
             self._sockets.append(sockets)
