@@ -31,6 +31,18 @@ Seconds, or up to twice as many, for which somebody who has signed is remembered
 """
 
 
+REPLAYS = 8192
+"""
+Questions that are remembered at least, twice as many at most: some 3 MB. Where fewer than 27 a second are asked, that
+is as long as a question is valid.
+"""
+
+MULTIPLE = 8
+"""
+How many times as long as the question an answer may be that goes to somebody other than the one who asked it first.
+"""
+
+
 @define(repr=False)
 class SourceLimits:
     """
@@ -89,3 +101,25 @@ class SourceLimits:
         if second // TRUSTED != self._minute:
             self._minute = second // TRUSTED
             self._clients_before, self._clients = self._clients, set()
+
+
+@define(repr=False)
+class Replays:
+    """
+    Who has asked which question. A recorded question can be sent again in somebody else's name, so that he gets the
+    answer: that is no reason to send him a long one.
+    """
+
+    _asked: dict[str, str] = field(factory=dict, init=False)
+    _asked_before: dict[str, str] = field(factory=dict, init=False)
+
+    def is_first(self, signature: str, host: str) -> bool:
+        """
+        Whether this question was asked by nobody else.
+        """
+        known = self._asked.get(signature) or self._asked_before.get(signature)
+        if known is None:
+            if len(self._asked) >= REPLAYS:
+                self._asked_before, self._asked = self._asked, {}
+            self._asked[signature] = host
+        return known is None or known == host

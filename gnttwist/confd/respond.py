@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from attrs import define, field
 
 from gnttwist.confd.answers import TOO_LONG, Answers
-from gnttwist.confd.limits import SourceLimits
+from gnttwist.confd.limits import MULTIPLE, Replays, SourceLimits
 from gnttwist.errors import Rejected
 from gnttwist.net.datagram import Address
 from gnttwist.wire.confd import MAX_REPLY, OK, PROTOCOL, Reply, Signed, encode_prepared, open_request, prepare
@@ -71,6 +71,7 @@ class Responder:
     _now: Callable[[], float]
     statistics: Statistics = field(factory=Statistics)
     _limits: SourceLimits = field(factory=SourceLimits)
+    _replays: Replays = field(factory=Replays, init=False)
 
     def answer(self, datagram: bytes, address: Address) -> bytes | None:
         """
@@ -81,7 +82,7 @@ class Responder:
             self.statistics.limited += 1
             return None
         try:
-            key, request = open_request(self._keys(), datagram, now)
+            key, signature, request = open_request(self._keys(), datagram, now)
             if not self._limits.signed(host):
                 self.statistics.limited += 1
                 return None
@@ -100,9 +101,12 @@ class Responder:
             self._limits.unsigned(host)
             self.statistics.unsigned += 1
             return None
-        self.statistics.answered += 1
         sealed = encode_prepared(key, request.rsalt, reply)
         if len(sealed) > MAX_REPLY:
             # Only by a very long salt.
             sealed = encode_prepared(key, request.rsalt, TOO_LONG)
+        if not self._replays.is_first(signature, host) and len(sealed) > MULTIPLE * len(datagram):
+            self.statistics.limited += 1
+            return None
+        self.statistics.answered += 1
         return sealed

@@ -162,11 +162,11 @@ def unseal(key: bytes, datagram: bytes) -> tuple[str, bytes]:
 
     @raise Rejected: It is not a datagram of ours, or not signed with this key.
     """
-    _, salt, message = _open((key,), datagram)
+    _, _, salt, message = _open((key,), datagram)
     return salt, message
 
 
-def _open(keys: Sequence[bytes], datagram: bytes) -> tuple[bytes, str, bytes]:
+def _open(keys: Sequence[bytes], datagram: bytes) -> tuple[bytes, str, str, bytes]:
     if not datagram.startswith(MAGIC):
         raise Rejected("wrong magic")
     try:
@@ -178,7 +178,7 @@ def _open(keys: Sequence[bytes], datagram: bytes) -> tuple[bytes, str, bytes]:
     if given.isascii():
         for key in keys:
             if hmac.compare_digest(_signature(key, salt, message), given):
-                return key, envelope.salt, message
+                return key, given, envelope.salt, message
     raise Rejected("wrong signature")
 
 
@@ -195,23 +195,23 @@ def decode_request(key: bytes, datagram: bytes, now: float) -> Request:
 
     @raise Rejected: It is too long, not signed, too old or from the future, or not a question.
     """
-    return open_request((key,), datagram, now)[1]
+    return open_request((key,), datagram, now)[2]
 
 
-def open_request(keys: Sequence[bytes], datagram: bytes, now: float) -> tuple[bytes, Request]:
+def open_request(keys: Sequence[bytes], datagram: bytes, now: float) -> tuple[bytes, str, Request]:
     """
-    The key, of those that are accepted, that a client has signed with, and what it asks.
+    The key, of those that are accepted, that a client has signed with; the signature; and what it asks.
 
     @raise Rejected: It is too long, not signed, too old or from the future, or not a question.
     """
     if len(datagram) > MAX_QUERY:
         raise Rejected("too long")
-    key, salt, message = _open(keys, datagram)
+    key, signature, salt, message = _open(keys, datagram)
     # Python reads more as a number than the protocol allows, and long ones slowly.
     if not (salt.isascii() and salt.isdigit() and len(salt) <= 12) or abs(int(salt) - now) > MAX_SKEW:
         raise Signed("the salt is not the time")
     try:
-        return key, _request.decode(message)
+        return key, signature, _request.decode(message)
     except _INVALID as reason:
         raise Signed("not a question") from reason
 

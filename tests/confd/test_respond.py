@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from gnttwist.client.confd import Question, enough
 from gnttwist.confd.answers import Answers
 from gnttwist.confd.keys import ROLLOVER, Keys
-from gnttwist.confd.limits import SOURCES, SourceLimits
+from gnttwist.confd.limits import REPLAYS, SOURCES, Replays, SourceLimits
 from gnttwist.confd.respond import STATISTICS, Responder
 from gnttwist.errors import Rejected
 from gnttwist.wire.confd import MAGIC, Reply, decode_reply, encode_prepared, prepare, seal
@@ -115,6 +115,20 @@ class ResponderTests(SynchronousTestCase):
         self.clock.advance(1)
         self.assertIsNotNone(self.ask())
 
+    def test_replayed_for_another(self) -> None:
+        """
+        A question sent again gets the same answer again; in another's name, only a short one.
+        """
+        long = Question.of(KEY, [], 10, "/cluster", 1000.0, "salt").datagram
+        short = Question.of(KEY, [], 3, None, 1000.0, "salt").datagram
+        first = self.responder.answer(long, PEER)
+        assert first is not None
+        self.assertGreater(len(first), 8 * len(long))
+        self.assertEqual(self.responder.answer(long, PEER), first)
+        self.assertIsNone(self.responder.answer(long, ("192.0.2.66", 1)))
+        self.assertIsNotNone(self.responder.answer(short, PEER))
+        self.assertIsNotNone(self.responder.answer(short, ("192.0.2.66", 1)))
+
     @given(st.binary(max_size=300))
     def test_garbage(self, data: bytes) -> None:
         """
@@ -150,6 +164,16 @@ class LimitsTests(SynchronousTestCase):
         for _ in range(50):
             limits.unsigned("a")
         self.assertTrue(limits.may_ask("a", 1.5))
+
+    def test_replays_bounded(self) -> None:
+        """
+        However many questions are asked, a bounded number of them is remembered.
+        """
+        replays = Replays()
+        for each in range(3 * REPLAYS):
+            self.assertTrue(replays.is_first(str(each), "a"))
+        self.assertFalse(replays.is_first(str(3 * REPLAYS - 1), "b"))
+        self.assertLessEqual(len(replays._asked) + len(replays._asked_before), 2 * REPLAYS)
 
     def test_bounded(self) -> None:
         """
