@@ -129,6 +129,13 @@ class Paths:
         """
         return self.data / "config.data"
 
+    @property
+    def watcher_pause(self) -> Path:
+        """
+        Until when the watcher keeps still.
+        """
+        return self.data / "watcher.pause"
+
     def ssconf(self, key: str) -> Path:
         """
         The file of one simple configuration value.

@@ -65,9 +65,11 @@ def cluster_info(config: Snapshot) -> dict[str, Any]:
     }
 
 
-def config_value(config: Snapshot, drained: bool, name: str) -> Any:
+def config_value(config: Snapshot, drained: bool, paused_until: int | None, name: str) -> Any:
     """
     One of the values that QueryConfigValues knows, else C{None}.
+
+    @param paused_until: Until when the watcher keeps still, in seconds since the epoch.
     """
     match name:
         case "cluster_name":
@@ -78,8 +80,9 @@ def config_value(config: Snapshot, drained: bool, name: str) -> Any:
             return drained
         case "modify_ssh_setup" | "ssh_key_type" | "ssh_key_bits":
             return getattr(config.cluster, name)
+        case "watcher_pause":
+            return paused_until
         case _:
-            # Among them watcher_pause: there is no watcher yet, so it is never paused.
             return None
 
 

@@ -1,16 +1,16 @@
 """
 What each LUXI method does: to the queue, to queries, to the configuration.
 
-One function a method; a method that this version does not carry out says so.
+One function a method.
 """
 
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Any
 
 import msgspec
 from attrs import define, field
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -18,86 +18,23 @@ from gnttwist.config.snapshot import Snapshot
 from gnttwist.errors import ECode, JobLost, OperationError, OpPrereqError
 from gnttwist.masterd.cluster_info import cluster_info, config_value
 from gnttwist.masterd.encoded import Encoded
+from gnttwist.masterd.filter_rules import FilterRules
 from gnttwist.masterd.job_changes import Change, change_of, check_fields
 from gnttwist.masterd.luxi import Answer
 from gnttwist.masterd.peer import Peer
-from gnttwist.model.job import Job
+from gnttwist.masterd.queue_interface import Queue
+from gnttwist.masterd.watcher import WatcherPause
+from gnttwist.masterd.why import explain
+from gnttwist.model.job import FINAL, Job
 from gnttwist.query.run import query, query_fields, query_values
-from gnttwist.query.sources import Jobs, Sources
+from gnttwist.query.sources import Sources
 from gnttwist.wire import luxi
 from gnttwist.wire.luxi import job_id
 
-T = TypeVar("T")
-
-
-class Queue(Jobs, Protocol):
-    """
-    What is asked of the queue: L{gnttwist.jobs.queue.Queue}.
-    """
-
-    @property
-    def drained(self) -> bool:
-        """
-        Whether it takes no jobs.
-        """
-
-    async def submit(
-        self,
-        ops: Sequence[Mapping[str, Any]],
-        *,
-        uid: int | None,
-        raw: bytes | None = None,
-        even_if_drained: bool = False,
-    ) -> int:
-        """
-        Accept a job.
-        """
-
-    async def submit_many(
-        self, jobs: Sequence[Sequence[Mapping[str, Any]]], *, uid: int | None
-    ) -> list[list[Any]]:
-        """
-        Accept jobs.
-        """
-
-    def answered(self, id: int) -> None:
-        """
-        The client of a submission has its answer.
-        """
-
-    async def wait_for_change(
-        self,
-        id: int,
-        compute: Callable[[Any], T],
-        previous: T | None,
-        timeout: float,
-        *,
-        shared: Hashable = None,
-    ) -> T | None:
-        """
-        Wait until what C{compute} makes of a job differs from C{previous}, or the job has ended.
-        """
-
-    async def cancel(self, id: int, kill: bool = False) -> tuple[bool, str]:
-        """
-        Ask a job to end.
-        """
-
-    async def archive(self, id: int) -> bool:
-        """
-        Put a finished job away.
-        """
-
-    async def change_priority(self, id: int, priority: int) -> tuple[bool, str]:
-        """
-        Change a job's priority.
-        """
-
-    async def set_drained(self, drained: bool) -> None:
-        """
-        Take jobs, or not.
-        """
-
+ARCHIVED_AT_ONCE = 100
+"""
+Jobs that are archived together: some milliseconds of work, in which nobody else is served.
+"""
 
 Carry = Callable[[Any, Peer, bytes], Awaitable[Any]]
 
@@ -119,6 +56,8 @@ class Methods:
     _now: Callable[[], float]
     _config: Callable[[], Snapshot]
     _sources: Callable[[], Sources]
+    _rules: FilterRules
+    _watcher: WatcherPause
     _info: Encoded[Snapshot] = field(factory=lambda: Encoded(cluster_info), init=False)
     _changes: Encoded[Change] = field(factory=lambda: Encoded(list), init=False)
     _table: Mapping[type[luxi.Call], Carry] = field(init=False)
@@ -135,16 +74,30 @@ class Methods:
             luxi.AutoArchiveJobs: self._auto_archive,
             luxi.ChangeJobPriority: self._change_priority,
             luxi.SetDrainFlag: self._set_drained,
+            luxi.SetWatcherPause: self._set_watcher_pause,
+            luxi.ReplaceFilter: self._replace_filter,
+            luxi.DeleteFilter: self._delete_filter,
             luxi.Query: self._query,
             luxi.QueryFields: self._query_fields,
             luxi.QueryJobs: self._query_jobs,
             luxi.QueryInstances: self._classic("instance"),
             luxi.QueryNodes: self._classic("node"),
             luxi.QueryGroups: self._classic("group"),
+            luxi.QueryNetworks: self._classic("network"),
+            luxi.QueryExports: self._query_exports,
+            luxi.QueryFilters: self._query_filters,
+            luxi.QueryJobBlockers: self._query_job_blockers,
             luxi.QueryTags: self._tags,
             luxi.QueryConfigValues: self._config_values,
             luxi.QueryClusterInfo: self._cluster_info,
         }
+
+    @property
+    def known(self) -> Collection[type[luxi.Call]]:
+        """
+        What can be called.
+        """
+        return self._table.keys()
 
     def answer(self, call: luxi.Call, peer: Peer, message: bytes) -> Deferred[Answer]:
         """
@@ -153,9 +106,7 @@ class Methods:
         return Deferred.fromCoroutine(self._answer(call, peer, message))
 
     async def _answer(self, call: luxi.Call, peer: Peer, message: bytes) -> Answer:
-        carry = self._table.get(type(call))
-        if carry is None:
-            raise OperationError(f"{type(call).__name__} is not supported by this version of gnttwist")
+        carry = self._table[type(call)]
         result = await carry(call, peer, message)
         return result if isinstance(result, Answer) else Answer(result)
 
@@ -207,19 +158,42 @@ class Methods:
 
     async def _auto_archive(self, call: luxi.AutoArchiveJobs, peer: Peer, message: bytes) -> list[int]:
         end = self._clock.seconds() + min(call.timeout, luxi.WAIT_LIMIT)
-        before = self._now() - max(call.age, 0)
-        ended = [each.job.id for each in self._queue.jobs() if _ended_before(each.job, before)]
+        before = None if call.age < 0 else self._now() - call.age
+        ended = [each.job.id for each in self._queue.jobs() if _is_over(each.job, before)]
         archived = 0
         while ended and self._clock.seconds() < end:
-            archived += await self._queue.archive(ended.pop())
+            # Together, as many as are made durable in one commit.
+            portion, ended = ended[:ARCHIVED_AT_ONCE], ended[ARCHIVED_AT_ONCE:]
+            moved = [Deferred.fromCoroutine(self._queue.archive(each)) for each in portion]
+            archived += sum(await gatherResults(moved, consumeErrors=True))
         return [archived, len(ended)]
 
     async def _change_priority(self, call: luxi.ChangeJobPriority, peer: Peer, message: bytes) -> list[Any]:
-        return list(await self._queue.change_priority(job_id(call.job_id), call.priority))
+        job = job_id(call.job_id)
+        try:
+            return list(await self._queue.change_priority(job, call.priority))
+        except JobLost:
+            return [False, f"Job {job} not found in queue"]
 
     async def _set_drained(self, call: luxi.SetDrainFlag, peer: Peer, message: bytes) -> bool:
         await self._queue.set_drained(call.drained)
+        self._log.info("{peer} set the queue's drain flag to {drained}", peer=peer, drained=call.drained)
         return True
+
+    async def _set_watcher_pause(
+        self, call: luxi.SetWatcherPause, peer: Peer, message: bytes
+    ) -> float | None:
+        await self._watcher.set(call.until)
+        return call.until
+
+    async def _replace_filter(self, call: luxi.ReplaceFilter, peer: Peer, message: bytes) -> str:
+        name = await self._rules.replace(call)
+        self._log.info("{peer} set the job filter {filter}", peer=peer, filter=name)
+        return name
+
+    async def _delete_filter(self, call: luxi.DeleteFilter, peer: Peer, message: bytes) -> None:
+        await self._rules.delete(call)
+        self._log.info("{peer} removed the job filter {filter}", peer=peer, filter=call.uuid)
 
     # Queries
 
@@ -235,13 +209,27 @@ class Methods:
 
     def _classic(self, kind: str) -> Carry:
         async def carry(
-            call: luxi.QueryInstances | luxi.QueryNodes | luxi.QueryGroups, peer: Peer, message: bytes
+            call: luxi.QueryInstances | luxi.QueryNodes | luxi.QueryGroups | luxi.QueryNetworks,
+            peer: Peer,
+            message: bytes,
         ) -> list[list[Any]]:
-            if call.locking:
-                raise OpPrereqError("Sync queries are not allowed", ECode.INVAL)
+            _check_not_locking(call.locking)
             return await query_values(kind, call.names or (), call.fields, self._sources())
 
         return carry
+
+    async def _query_exports(self, call: luxi.QueryExports, peer: Peer, message: bytes) -> list[list[Any]]:
+        _check_not_locking(call.locking)
+        return await query_values("export", call.nodes or (), ["node", "export"], self._sources())
+
+    async def _query_filters(self, call: luxi.QueryFilters, peer: Peer, message: bytes) -> list[list[Any]]:
+        return await query_values("filter", call.uuids or (), call.fields, self._sources())
+
+    async def _query_job_blockers(
+        self, call: luxi.QueryJobBlockers, peer: Peer, message: bytes
+    ) -> dict[str, Any]:
+        places = self._config().cluster.max_running_jobs
+        return explain(job_id(call.job_id), self._queue, self._sources().locks(), places)
 
     async def _tags(self, call: luxi.QueryTags, peer: Peer, message: bytes) -> list[str]:
         config = self._config()
@@ -261,11 +249,22 @@ class Methods:
 
     async def _config_values(self, call: luxi.QueryConfigValues, peer: Peer, message: bytes) -> list[Any]:
         config = self._config()
-        return [config_value(config, self._queue.drained, name) for name in call.fields]
+        drained, paused = self._queue.drained, self._watcher.until
+        return [config_value(config, drained, paused, name) for name in call.fields]
 
     async def _cluster_info(self, call: luxi.QueryClusterInfo, peer: Peer, message: bytes) -> msgspec.Raw:
         return self._info.of(self._config())
 
 
-def _ended_before(job: Job, seconds: float) -> bool:
-    return not job.archived and job.end_timestamp is not None and job.end_timestamp[0] <= seconds
+def _is_over(job: Job, before: float | None) -> bool:
+    """
+    Whether a job has ended, before a time if one is given, and is not archived.
+    """
+    if job.archived or job.status not in FINAL:
+        return False
+    return before is None or (job.end_timestamp is not None and job.end_timestamp[0] <= before)
+
+
+def _check_not_locking(locking: bool) -> None:
+    if locking:
+        raise OpPrereqError("Sync queries are not allowed", ECode.INVAL)

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from random import SystemRandom
 from typing import Any, TypeVar
 
 from attrs import define, field, frozen
@@ -31,11 +32,13 @@ from gnttwist.errors import GnttwistError
 from gnttwist.jobs.opcodes import Opcodes
 from gnttwist.jobs.queue import Queue
 from gnttwist.masterd.compaction import Compaction
-from gnttwist.masterd.interpreter import Interpreter
 from gnttwist.masterd.feed import FeedFactory
+from gnttwist.masterd.filter_rules import FilterRules
+from gnttwist.masterd.interpreter import Interpreter
 from gnttwist.masterd.live import LiveData
 from gnttwist.masterd.luxi import LuxiFactory
 from gnttwist.masterd.methods import Methods
+from gnttwist.masterd.watcher import WatcherPause
 from gnttwist.net.certificates import BadCertificate
 from gnttwist.net.identity import Identity
 from gnttwist.net.pidfile import PidFile
@@ -162,7 +165,10 @@ class MasterDaemon(Service):
         def sources() -> Sources:
             return Sources(configuration.snapshot, live, queue, queue.locks, self._pause)
 
-        methods = Methods(queue, reactor, time.time, lambda: configuration.snapshot, sources)
+        watcher = WatcherPause(store, paths.watcher_pause, self._in_thread, time.time)
+        await watcher.load()
+        rules = FilterRules(configuration, lambda: queue.last_id, time.time, SystemRandom())
+        methods = Methods(queue, reactor, time.time, lambda: configuration.snapshot, sources, rules, watcher)
         self._listen(LuxiFactory(reactor, methods), paths.luxi_socket, "daemons")
         self._log.info("ready on {path}", path=paths.luxi_socket)
 

@@ -261,6 +261,14 @@ class QueryTags(Call, frozen=True):
     name: str
 
 
+class QueryJobBlockers(Call, frozen=True):
+    """
+    What a job waits for; not Ganeti's. The answer is L{gnttwist.masterd.why}'s.
+    """
+
+    job_id: JobId
+
+
 class QueryConfigValues(Call, frozen=True):
     """
     Single values, C{null} for unknown names.

@@ -35,6 +35,6 @@ class ClusterInfoTests(SynchronousTestCase):
         """
         names = ["cluster_name", "master_node", "drain_flag", "watcher_pause", "ssh_key_type", "nosuch"]
         self.assertEqual(
-            [config_value(self.config, False, name) for name in names],
+            [config_value(self.config, False, None, name) for name in names],
             ["cluster.example.com", "node1.example.com", False, None, "rsa", None],
         )

@@ -3,21 +3,30 @@ Tests for L{gnttwist.masterd.methods}.
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from pathlib import Path
+from random import Random
 from typing import Any, TypeVar
 
 from attrs import define, field
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, execute, succeed
 from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from gnttwist.errors import JobLost, OperationError, OpPrereqError
+from gnttwist.config import records
+from gnttwist.config.service import Configuration
+from gnttwist.errors import JobLost, OperationError, OpPrereqError, ParameterError
 from gnttwist.jobs.live import JobView
+from gnttwist.masterd.filter_rules import FilterRules
 from gnttwist.masterd.luxi import Answer
 from gnttwist.masterd.methods import Methods
 from gnttwist.masterd.peer import Peer
+from gnttwist.masterd.watcher import WatcherPause
 from gnttwist.model.job import Job, LogEntry, QueuedOp
 from gnttwist.query.sources import LiveCall, Sources
+from gnttwist.store.interface import Transaction
+from gnttwist.testing.store import MemoryStore
 from gnttwist.wire import luxi
 from tests.query.sources import View, recorded_config
 
@@ -89,8 +98,13 @@ class FakeQueue:
         return id == 1
 
     async def change_priority(self, id: int, priority: int) -> tuple[bool, str]:
+        if id == 404:
+            raise JobLost("Job 404 not found")
         self.asked.append((id, priority))
         return True, "changed"
+
+    def held(self, id: int) -> str | None:
+        return "a filter pauses it"
 
     async def set_drained(self, drained: bool) -> None:
         self.drained = drained
@@ -126,7 +140,20 @@ class MethodsTests(SynchronousTestCase):
         self.clock = Clock()
         self.now = 1795222520.0
         sources = Sources(self.config, nobody, self.queue, lambda: (), lambda: succeed(None))
-        self.methods = Methods(self.queue, self.clock, lambda: self.now, lambda: self.config, lambda: sources)
+        self.store = MemoryStore()
+        self.file = Path(self.mktemp())
+        self.watcher = WatcherPause(self.store, self.file, execute, lambda: self.now)
+        self.configuration = Configuration(self.store, Failure.raiseException)
+        rules = FilterRules(self.configuration, lambda: 25, lambda: self.now, Random(1))
+        self.methods = Methods(
+            self.queue,
+            self.clock,
+            lambda: self.now,
+            lambda: self.config,
+            lambda: sources,
+            rules,
+            self.watcher,
+        )
 
     def answering(self, call: luxi.Call) -> Deferred[Answer]:
         """
@@ -259,9 +286,83 @@ class MethodsTests(SynchronousTestCase):
         self.assertEqual(self.result(luxi.QueryTags("instance", "inst1.example.com")), ["blue"])
         self.assertIn("nosuch", self.refusal(luxi.QueryTags("instance", "nosuch"), OpPrereqError))
 
-    def test_unsupported(self) -> None:
+    def test_networks(self) -> None:
         """
-        Every method either does something or says in one clear error that it is not supported.
+        The older queries for networks and exports answer, and never lock.
         """
+        self.assertEqual(
+            self.result(luxi.QueryNetworks([], ["name", "network"], False)), [["net1", "192.0.2.0/24"]]
+        )
+        for call in (luxi.QueryNetworks([], ["name"], True), luxi.QueryExports([], True)):
+            self.assertEqual(self.refusal(call, OpPrereqError), "Sync queries are not allowed")
+
+    def test_watcher(self) -> None:
+        """
+        A pause of the watcher is told until it is over, outlives the daemon, and is in Ganeti's file.
+        """
+        self.assertEqual(self.result(luxi.SetWatcherPause(self.now + 60.5)), self.now + 60.5)
+        self.assertEqual(self.result(luxi.QueryConfigValues(["watcher_pause"])), [int(self.now + 60)])
+        self.assertEqual(self.file.read_text(), f"{int(self.now + 60)}\n")
+        again = WatcherPause(self.store, self.file, execute, lambda: self.now)
+        self.successResultOf(Deferred.fromCoroutine(again.load()))
+        self.assertEqual(again.until, int(self.now + 60))
+        self.now += 61
+        self.assertIsNone(again.until)
+        self.assertIsNone(self.result(luxi.SetWatcherPause(None)))
+        self.assertEqual(self.result(luxi.QueryConfigValues(["watcher_pause"])), [None])
+        self.assertFalse(self.file.exists())
+
+    def test_filters(self) -> None:
+        """
+        A job filter is set with a watermark and our signature, replaced under its UUID, and removed.
+        """
+        self.load()
+        uuid = self.result(
+            luxi.ReplaceFilter(None, 5, [["jobid", ["==", "id", 1]]], "PAUSE", [["a", "b", 1]])
+        )
+        [stored] = self.configuration.snapshot.filters.values()
+        self.assertEqual(
+            (stored.uuid, stored.watermark, stored.reason_trail),
+            (uuid, 25, [["a", "b", 1], ["luxid", "", int(self.now * 1e9)]]),
+        )
+        self.assertEqual(self.result(luxi.ReplaceFilter(uuid, 6, [], ["RATE_LIMIT", 2], [])), uuid)
+        self.assertEqual(self.configuration.snapshot.filters[uuid].priority, 6)
+        self.assertIsNone(self.result(luxi.DeleteFilter(uuid)))
+        self.assertEqual(len(self.configuration.snapshot.filters), 0)
+
+    def test_filters_refused(self) -> None:
+        """
+        What is no filter is refused and changes nothing, and so is the removal of one that is not there.
+        """
+        self.load()
+        for call, kind in (
+            (luxi.ReplaceFilter("me", 0, [], "PAUSE", []), OpPrereqError),
+            (luxi.ReplaceFilter(None, 0, [], "pause", []), ParameterError),
+            (luxi.ReplaceFilter(None, -1, [], "PAUSE", []), ParameterError),
+            (luxi.ReplaceFilter(None, 0, [["jobid", ["~", 1]]], "PAUSE", []), ParameterError),
+            (luxi.DeleteFilter("4af22660-3a4b-4b8f-a33b-386f276cf51d"), OpPrereqError),
+        ):
+            self.refusal(call, kind)
+        self.assertEqual(len(self.configuration.snapshot.filters), 0)
+
+    def load(self) -> None:
+        """
+        Let the configuration be in the store.
+        """
+        config = records.of_objects([self.config.cluster, *self.config.nodes, *self.config.groups])
+        self.store.transact(Transaction([*config, *records.bookkeeping(self.config)]))
+        self.successResultOf(Deferred.fromCoroutine(self.configuration.load()))
+
+    def test_lost_jobs(self) -> None:
+        """
+        What is asked of a job that is not there says so.
+        """
+        self.assertEqual(self.result(luxi.ChangeJobPriority(404, 1)), [False, "Job 404 not found in queue"])
+        self.assertEqual(self.refusal(luxi.QueryJobBlockers(404), JobLost), "there is no job 404")
+
+    def test_every_method(self) -> None:
+        """
+        Every method of the protocol is carried out, but the one that is Ganeti's daemons' own.
+        """
+        self.assertEqual(set(self.methods.known), set(luxi.Call.known.values()))
         self.assertIn("internal use", self.refusal(luxi.PickupJob(1)))
-        self.assertIn("SetWatcherPause", self.refusal(luxi.SetWatcherPause(None)))
