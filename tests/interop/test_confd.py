@@ -234,7 +234,6 @@ class ConfdTests(TestCase):
                 str(self.python),
                 str(self.share / "confd-client"),
                 f"--addr={OURS}",
-                f"--hmac={self.directory / OURS / NODE}/var/lib/ganeti/hmac.key",
             ],
             env={**os.environ, **self.environment(OURS), "PYTHONPATH": str(self.share)},
             stdin=subprocess.DEVNULL,
@@ -243,5 +242,15 @@ class ConfdTests(TestCase):
             timeout=60,
         )
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        for line in ("Master query: OK", "Node role", "Instance primary IP query: OK"):
+        for line in (
+            "Ping: OK",
+            f"Master: OK ({NODE})",
+            # The tool sends the fields as text, to which Ganeti's own daemon is silent.
+            f"Master: OK (['{NODE}', '10.99.0.100', '10.99.0.1'])",
+            "Node role for master: OK",
+            "Node primary ip query: OK",
+            "Master candidates primary IP query: OK",
+            "Instance primary IP query: OK",
+            "Instance IP to node IP query: OK",
+        ):
             self.assertIn(line.lower(), done.stdout.lower())
