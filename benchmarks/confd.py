@@ -25,7 +25,7 @@ from time import perf_counter
 
 import msgspec
 
-from gnttwist.wire.confd import PROTOCOL, Request, encode_request
+from gnttwist.wire.confd import PROTOCOL, Request, decode_reply, encode_request
 from tests.confd.rich import configuration
 
 KEY = b"0123456789abcdef\n"
@@ -45,6 +45,11 @@ Questions that each sender has prepared, and asks again and again.
 GARBAGE = 50_000
 """
 Datagrams of garbage a second: several times what one client asks.
+"""
+
+LARGE = 5000
+"""
+Instances of a large cluster's configuration.
 """
 
 RESEND = 0.05
@@ -70,7 +75,7 @@ def rows() -> list[tuple[str, str]]:
         command = [str(GANETI.absolute()), "-f", "-b", "127.15.0.3", "--no-user-checks"]
         daemons.append(("ganeti-confd", "127.15.0.3", command))
     for name, address, command in daemons:
-        with daemon(address, command) as pid:
+        with daemon(address, command) as (pid, file):
             for flight in (1, 16, 64):
                 rate, median, late, _ = load(address, flight)
                 found.append((f"{name}, {flight} in flight, questions/s", f"{rate:,.0f}"))
@@ -86,15 +91,19 @@ def rows() -> list[tuple[str, str]]:
             found.append(
                 (f"{name}, memory before / after garbage, MB", f"{memory:.0f} / {resident(pid):.0f}")
             )
+            longest, taken = grow(address, file)
+            found.append((f"{name}, {LARGE:,} instances loaded, s after the file", f"{taken:.2f}"))
+            found.append((f"{name}, slowest answer meanwhile, ms", f"{longest * 1e3:.1f}"))
+            found.append((f"{name}, memory with them, MB", f"{resident(pid):.0f}"))
     return found
 
 
 @contextmanager
-def daemon(address: str, command: Sequence[str]) -> Iterator[int]:
+def daemon(address: str, command: Sequence[str]) -> Iterator[tuple[int, Path]]:
     """
     Run a daemon until the block ends.
 
-    @return: Its process id.
+    @return: Its process id, and the configuration's file.
     """
     directory = Path(tempfile.mkdtemp(prefix="gnt-"))
     root = directory / NODE
@@ -125,7 +134,7 @@ def daemon(address: str, command: Sequence[str]) -> Iterator[int]:
                 except (TimeoutError, ConnectionRefusedError):
                     if process.poll() is not None or perf_counter() > end:
                         raise RuntimeError((directory / "log").read_text()[-2000:]) from None
-        yield process.pid
+        yield process.pid, root / "var/lib/ganeti/config.data"
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(15)
@@ -240,6 +249,36 @@ def litter(put: object, address: str, source: str, begin: float) -> None:
         made.send(kinds[count % len(kinds)])
         count += 1
     put(count)  # type: ignore[operator]  # SimpleQueue.put
+
+
+def grow(address: str, file: Path) -> tuple[float, float]:
+    """
+    Replace the configuration by a large one, and go on asking.
+
+    @return: How long the slowest answer took, and how long it took until the new one was answered from; seconds.
+    """
+    config = configuration()
+    (like, *_) = config["instances"].values()
+    for number in range(LARGE):
+        made = f"{number:08x}-0000-4000-8000-ffffffffffff"
+        config["instances"][made] = {**like, "uuid": made, "name": f"many{number}.example.com"}
+    config["cluster"]["serial_no"] += 1
+    fresh = file.with_name("fresh")
+    fresh.write_bytes(msgspec.json.encode(config))
+    longest = 0.0
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asking.connect((address, PORT))
+        asking.settimeout(10)
+        begin = perf_counter()
+        fresh.rename(file)
+        found = 0
+        while found != config["cluster"]["serial_no"] and perf_counter() < begin + 10:
+            (question,) = prepared(1)
+            sent = perf_counter()
+            asking.send(question)
+            found = decode_reply(KEY, asking.recv(65536))[1].serial
+            longest = max(longest, perf_counter() - sent)
+        return longest, perf_counter() - begin
 
 
 def resident(pid: int) -> float:

@@ -90,6 +90,8 @@ class FollowConfiguration(Service):
         The master's feed has ended; what it told last stays in service until the file changes.
         """
         self._fed = False
+        # What was written meanwhile is no newer than what the feed told.
+        self._file_changed = False
         self._fed_config = {}
         self._patches.clear()
 
