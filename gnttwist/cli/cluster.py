@@ -2,10 +2,13 @@
 C{gnt cluster}.
 """
 
+import time
+from pathlib import Path
 from typing import Any
 
 import click
 
+from gnttwist.cli.cluster_queue import queue, watcher
 from gnttwist.cli.follow import follow, run, submit, view
 from gnttwist.cli.output import moment, print_json, print_members
 from gnttwist.cli.session import Session, json_option, opcode, pass_session
@@ -32,6 +35,10 @@ def group() -> None:
     """
     Make, describe and verify the cluster.
     """
+
+
+group.add_command(queue)
+group.add_command(watcher)
 
 
 @group.command()
@@ -62,6 +69,46 @@ def init(session: Session, name: str, address: str, hypervisors: tuple[str, ...]
     click.echo(f"cluster {name} is made; start its daemons:")
     for daemon in ("gnt-noded", "gnt-confd", "gnt-masterd"):
         click.echo(f"  twistd -n --pidfile= {daemon}{root}")
+
+
+@group.command("import")
+@click.option(
+    "--config",
+    "path",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    required=True,
+    help="Ganeti's configuration file, of 3.0 or 3.1.",
+)
+@click.option("--check", "only_check", is_flag=True, help="Only see whether it can be imported.")
+@json_option
+@pass_session
+def import_config(session: Session, path: Path, only_check: bool, as_json: bool) -> None:
+    """
+    Take over a cluster from Ganeti, on its master node, with its daemons stopped.
+
+    Keys, certificates and everything else stay where they are; the old configuration is kept beside ours.
+    """
+    from gnttwist.config.importing import read
+
+    imported = read(path.read_bytes())
+    # Imported here: it brings Twisted with it.
+    from gnttwist.config.adopting import adopt, check, contents
+
+    paths = session.paths
+    check(imported, paths)
+    if not only_check:
+        from gnttwist.sandbox.founding import run_once
+
+        run_once(lambda reactor: adopt(reactor, imported, paths, time.time()))
+    found = contents(imported)
+    if as_json:
+        members = ("cluster", "nodes", "instances", "disks")
+        print_json({each: getattr(found, each) for each in members} | {"imported": not only_check})
+        return
+    done = "can be imported" if only_check else "is imported"
+    click.echo(
+        f"cluster {found.cluster} {done}: {found.nodes} nodes, {found.instances} instances, {found.disks} disks"
+    )
 
 
 @group.command()

@@ -12,7 +12,7 @@ import click
 from gnttwist.cli.output import plain, print_json
 from gnttwist.cli.session import Session
 from gnttwist.client.luxi import LuxiClient
-from gnttwist.errors import OpExecError, from_wire
+from gnttwist.errors import JobLost, OpExecError, from_wire
 
 FIELDS = ("status", "progress")
 
@@ -104,14 +104,42 @@ def follow(client: LuxiClient, job: int, shown: View) -> list[Any]:
     @return: Its opcodes' results.
     @raise OperationError: It failed: the failed opcode's own error.
     @raise JobFailed: It was cancelled.
+    @raise JobLost: There is no such job.
     """
-    for values, log in client.wait_for_job(job, FIELDS):
-        for _, _, kind, payload in log:
-            if kind == "message":
-                shown.line(plain(payload))
-        shown.progress(values[1] if len(values) > 1 else None)
+    try:
+        for values, log in client.wait_for_job(job, FIELDS):
+            for _, _, kind, payload in log:
+                if kind == "message":
+                    shown.line(plain(payload))
+            shown.progress(values[1] if len(values) > 1 else None)
+    except JobLost:
+        # Archived jobs cannot be waited for, but there is nothing to wait for, either.
+        _check_there(client, job)
     shown.progress(None)
     return outcome(client, job)
+
+
+def end_of(client: LuxiClient, job: int) -> str:
+    """
+    Wait until a job has ended.
+
+    @return: Its state.
+    @raise JobLost: There is no such job.
+    """
+    status = ""
+    try:
+        for values, _ in client.wait_for_job(job):
+            status = values[0]
+    except JobLost:
+        return _check_there(client, job)
+    return status
+
+
+def _check_there(client: LuxiClient, job: int) -> str:
+    [[status]] = client.call("QueryJobs", [job], ["status"])
+    if status is None:
+        raise JobLost(f"there is no job {job}")
+    return str(status)
 
 
 def outcome(client: LuxiClient, job: int) -> list[Any]:

@@ -6,10 +6,12 @@ from typing import Any
 
 import click
 
-from gnttwist.cli.follow import follow, view
+from gnttwist.cli.follow import end_of, follow, view
 from gnttwist.cli.listing import any_of, chosen, fields_option, listing
 from gnttwist.cli.output import moment, plain, print_json, print_members
+from gnttwist.cli.quantities import Age, Priority
 from gnttwist.cli.session import Session, json_option, pass_session
+from gnttwist.cli.why import sentences
 from gnttwist.errors import JobLost, from_wire
 
 LIST_FIELDS = ("id", "status", "summary")
@@ -27,13 +29,18 @@ JSON_FIELDS = (
 INFO_FIELDS = ("id", "status", "priority", "received_ts", "start_ts", "end_ts", "ops", "opstatus", "opresult",
                "opstart", "opexec", "opend", "oplog", "summary")  # fmt: skip
 
+ARCHIVING_TIMEOUT = 30
+"""
+Seconds that one call may take.
+"""
+
 job_argument = click.argument("job", type=click.IntRange(0))
 
 
 @click.group()
 def group() -> None:
     """
-    List, describe, follow and cancel jobs.
+    List, describe, follow, cancel and archive jobs.
     """
 
 
@@ -120,6 +127,98 @@ def cancel(session: Session, jobs: tuple[int, ...], kill: bool, as_json: bool) -
         for _, done, text in answers:
             click.echo(text, err=not done)
     return 0 if all(done for _, done, _ in answers) else 1
+
+
+@group.command()
+@click.argument("jobs", type=click.IntRange(0), nargs=-1, required=True)
+@json_option
+@pass_session
+def wait(session: Session, jobs: tuple[int, ...], as_json: bool) -> int:
+    """
+    Wait until jobs have ended, and say how; exit code 1 when one did not end well.
+    """
+    ends = {job: end_of(session.client, job) for job in jobs}
+    if as_json:
+        print_json([{"job": job, "status": status} for job, status in ends.items()])
+    else:
+        for job, status in ends.items():
+            click.echo(f"Job {job}: {status}")
+    return 0 if all(each == "success" for each in ends.values()) else 1
+
+
+@group.command()
+@click.argument("jobs", type=click.IntRange(0), nargs=-1, required=True)
+@json_option
+@pass_session
+def archive(session: Session, jobs: tuple[int, ...], as_json: bool) -> int:
+    """
+    Put jobs that have ended out of sight.
+    """
+    done = {job: bool(session.client.call("ArchiveJob", job)) for job in jobs}
+    if as_json:
+        print_json([{"job": job, "archived": moved} for job, moved in done.items()])
+    else:
+        for job, moved in done.items():
+            if not moved:
+                click.echo(f"job {job} is not there, has not ended, or is archived already", err=True)
+    return 0 if all(done.values()) else 1
+
+
+@group.command()
+@click.argument("age", type=Age())
+@json_option
+@pass_session
+def autoarchive(session: Session, age: int, as_json: bool) -> None:
+    """
+    Archive all jobs that ended longer than AGE ago: seconds, or with a unit as in 30m, 12h, 7d, 2w; or "all".
+    """
+    archived, left = 0, 1
+    while left:
+        # The daemon stops after a while, so that no call is silent for long.
+        moved, left = session.client.call("AutoArchiveJobs", age, ARCHIVING_TIMEOUT)
+        archived += moved
+        if not moved:
+            break
+    if as_json:
+        print_json({"archived": archived, "unchecked": left})
+    else:
+        click.echo(f"Archived {archived} jobs" + (f"; {left} were not looked at" if left else ""))
+
+
+@group.command()
+@click.argument("priority", type=Priority())
+@click.argument("jobs", type=click.IntRange(0), nargs=-1, required=True)
+@json_option
+@pass_session
+def priority(session: Session, priority: int, jobs: tuple[int, ...], as_json: bool) -> int:
+    """
+    Make jobs more or less urgent: low, normal, high, or from -20 (most urgent) to 19.
+
+    A negative number has to come after "--".
+    """
+    answers = [(job, *session.client.call("ChangeJobPriority", job, priority)) for job in jobs]
+    if as_json:
+        print_json([{"job": job, "changed": done, "message": text} for job, done, text in answers])
+    else:
+        for _, done, text in answers:
+            click.echo(text, err=not done)
+    return 0 if all(done for _, done, _ in answers) else 1
+
+
+@group.command()
+@job_argument
+@json_option
+@pass_session
+def why(session: Session, job: int, as_json: bool) -> None:
+    """
+    What a job waits for: locks and who has them, other jobs, filters, a free place.
+    """
+    found = session.client.call("QueryJobBlockers", job)
+    if as_json:
+        print_json(found)
+        return
+    for line in sentences(found):
+        click.echo(plain(line))
 
 
 def describe(session: Session, job: int) -> dict[str, Any]:
