@@ -1,9 +1,10 @@
 """
-Programs that must not outlive the function process that started them.
+Programs that a function process starts: those that must not outlive it, and those that must.
 """
 
 import ctypes
 import os
+import resource
 import signal
 from collections.abc import Callable
 
@@ -24,3 +25,12 @@ def die_with(parent: int) -> Callable[[], None]:
             os._exit(1)
 
     return prepare
+
+
+def without_limits() -> None:
+    """
+    Take back the limits of the call that this process belongs to, for a guest that outlives it.
+    """
+    for which in (resource.RLIMIT_CPU, resource.RLIMIT_AS, resource.RLIMIT_NOFILE):
+        _, hard = resource.getrlimit(which)
+        resource.setrlimit(which, (hard, hard))

@@ -9,7 +9,6 @@ argument is a L{Call} as JSON.
 import fcntl
 import gc
 import os
-import resource
 import sys
 import time
 import traceback
@@ -25,6 +24,7 @@ from attrs import define
 
 from gnttwist.functions.registry import Function, FunctionError
 from gnttwist.functions.table import functions as all_functions
+from gnttwist.launcher import limits
 from gnttwist.launcher.protocol import ARGUMENTS_LIMIT, Call
 from gnttwist.launcher.records import Begin
 from gnttwist.launcher.spool import SpoolFull, SpoolWriter
@@ -100,7 +100,7 @@ def run(call: Call, paths: Paths, functions: Mapping[str, Function]) -> NoReturn
 
 def _run(call: Call, paths: Paths, functions: Mapping[str, Function]) -> int:
     _limit_collection()
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    limits.apply(call.limits)
     spool, wake, arguments = (_aside(each) for each in (SPOOL, WAKE, ARGUMENTS))
     # What a function or a program of its prints is for the log, and cannot damage the spool.
     os.dup2(LOG, SPOOL)

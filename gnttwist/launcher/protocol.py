@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from gnttwist.errors import LocalError, RemoteError
+from gnttwist.wire.limits import NO_LIMITS, CallLimits
 
 VERSION = 1
 """
@@ -66,6 +67,7 @@ class StartChild(Struct, frozen=True, forbid_unknown_fields=True, tag="start"):
 
     @ivar suffix: The C{time:random} part of the function call ID; also the spool's file name.
     @ivar spool_limit: Most bytes of the spool.
+    @ivar limits: What the call may use.
     """
 
     request: Number
@@ -73,6 +75,7 @@ class StartChild(Struct, frozen=True, forbid_unknown_fields=True, tag="start"):
     suffix: Suffix
     key: Key | None
     spool_limit: Annotated[int, Meta(ge=SMALLEST_SPOOL, le=LARGEST_SPOOL)]
+    limits: CallLimits = NO_LIMITS
 
 
 class SignalChild(Struct, frozen=True, forbid_unknown_fields=True, tag="signal"):
@@ -186,6 +189,7 @@ class Call(Struct, frozen=True):
     @ivar started: Seconds since the epoch.
     @ivar root: The node's root.
     @ivar spool_limit: Most bytes of the spool.
+    @ivar limits: What the call may use.
     @ivar table: C{module:name} of the functions, where it is not L{gnttwist.functions.table}.
     """
 
@@ -198,6 +202,7 @@ class Call(Struct, frozen=True):
     hostname: str
     spool_limit: int
     table: str | None = None
+    limits: CallLimits = NO_LIMITS
 
 
 Request = Hello | ListChildren | StartChild | SignalChild | Dismiss

@@ -11,7 +11,7 @@ from attrs import define, field
 from twisted.internet.defer import TimeoutError
 from twisted.internet.interfaces import IReactorTime
 
-from gnttwist.launcher.spool import SpoolCorrupt, SpoolReader, Value
+from gnttwist.launcher.spool import Feedback, SpoolCorrupt, SpoolReader, Value
 from gnttwist.noded.processes import Exit, Process
 from gnttwist.noded.waiters import Bell, Shared
 from gnttwist.wire.rpc import Ended
@@ -63,7 +63,7 @@ class FunctionCall:
     grown: Bell = field(factory=Bell, init=False)
     done: Bell = field(factory=Bell, init=False)
     _over: bool = field(default=False, init=False)
-    _last: int = field(default=0, init=False)
+    _last: Feedback | None = field(default=None, init=False)
     _own: SpoolReader | None = field(default=None, init=False)
 
     @property
@@ -123,7 +123,7 @@ class FunctionCall:
         try:
             feedback = reader.read()
             if feedback:
-                self._last = feedback[-1].serial
+                self._last = feedback[-1]
             if reader.behind:
                 self._clock.callLater(0, self._seek, reader, without)
                 return
@@ -161,9 +161,9 @@ class FunctionCall:
             except TimeoutError:
                 return
 
-    def last_feedback(self) -> int:
+    def last_feedback(self) -> Feedback | None:
         """
-        The serial of the newest feedback; of a long spool, as far as it was read in a few steps.
+        The newest feedback; of a long spool, as far as it was read in a few steps.
 
         @raise OSError: The spool cannot be read.
         @raise SpoolCorrupt: It holds what no function process writes.
@@ -171,7 +171,7 @@ class FunctionCall:
         if self.outcome is None and self.process is not None:
             self._own = self._own or SpoolReader(self.spool)
             for each in self._own.read():
-                self._last = each.serial
+                self._last = each
         return self._last
 
 

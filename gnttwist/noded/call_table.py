@@ -3,16 +3,19 @@ Which calls a node knows, by key and by function call ID, and for how long.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import msgspec
 from attrs import define, field
+from msgspec import Raw
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from gnttwist.errors import GnttwistError
-from gnttwist.launcher.spool import SpoolCorrupt
+from gnttwist.launcher import tree
+from gnttwist.launcher.spool import Feedback, SpoolCorrupt
 from gnttwist.noded.call import FunctionCall, State
 from gnttwist.noded.processes import Process
 from gnttwist.wire.rpc import CallRow, is_key
@@ -139,19 +142,21 @@ class CallTable:
         except OSError as reason:
             self._log.error("cannot remove the spool of {call}: {reason}", call=call.id, reason=reason)
 
-    def rows(self) -> list[CallRow]:
+    def rows(self, running: Mapping[int, tree.Stat]) -> list[CallRow]:
         """
         All calls, for people.
+
+        @param running: The machine's processes, by number.
         """
         now = self._now()
-        return [self._row(each, now) for each in self]
+        return [self._row(each, now, running) for each in self]
 
-    def _row(self, call: FunctionCall, now: float) -> CallRow:
+    def _row(self, call: FunctionCall, now: float, running: Mapping[int, tree.Stat]) -> CallRow:
         try:
             feedback = call.last_feedback()
         except (OSError, SpoolCorrupt) as reason:
             self._log.warn("cannot read the spool of {call}: {reason}", call=call.id, reason=reason)
-            feedback = 0
+            feedback = None
         return CallRow(
             id=call.id,
             key=call.key,
@@ -161,8 +166,27 @@ class CallTable:
             started=call.started,
             age=max(0.0, now - call.started),
             pid=None if call.process is None else call.process.pid,
-            feedback=feedback,
+            feedback=0 if feedback is None else feedback.serial,
+            processes=_processes(call, running),
+            last_feedback=None if feedback is None else Raw(_members(feedback)),
         )
+
+
+def _processes(call: FunctionCall, running: Mapping[int, tree.Stat]) -> Sequence[int]:
+    if call.process is None or call.outcome is not None or not call.process.pid:
+        return ()
+    return sorted(tree.belonging(running, call.process.pid))
+
+
+def _members(feedback: Feedback) -> bytes:
+    seconds, microseconds = feedback.time
+    return b"[%d,[%d,%d],%b,%b]" % (
+        feedback.serial,
+        seconds,
+        microseconds,
+        msgspec.json.encode(feedback.type),
+        feedback.payload,
+    )
 
 
 def is_idle(call: FunctionCall) -> bool:

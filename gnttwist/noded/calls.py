@@ -16,6 +16,7 @@ from gnttwist.noded.processes import Processes, Start
 from gnttwist.noded.records import Registered
 from gnttwist.noded.registry import Registry
 from gnttwist.noded.waiters import Shared
+from gnttwist.wire.limits import CallLimits
 from gnttwist.wire.rpc import Ended, StartOptions
 
 CALLS_LIMIT = 200
@@ -87,7 +88,7 @@ class Calls:
                 self._admit()
                 self.table.active.add(call)
                 self.table.add(call)
-                launch = Shared(self._launch(call, arguments))
+                launch = Shared(self._launch(call, arguments, options.limits))
                 call.launch = None if launch.over else launch
             else:
                 launch = call.launch
@@ -106,13 +107,13 @@ class Calls:
         abort_at = None if options.abort_after is None else now + options.abort_after
         return self.table.new(function, options.key, suffix, caller, now, abort_at)
 
-    async def _launch(self, call: FunctionCall, arguments: bytes) -> None:
+    async def _launch(self, call: FunctionCall, arguments: bytes, limits: CallLimits) -> None:
         process = None
         try:
             if call.key is not None and call.key not in self._registry.entries:
                 await self._register(call, call.key)
             # The same suffix at every attempt: whatever became of an earlier one, there is no second process.
-            request = Start(call.function, arguments, call.suffix, call.key)
+            request = Start(call.function, arguments, call.suffix, call.key, limits=limits)
             process = await self._processes.start(request, call)
         finally:
             call.launch = None

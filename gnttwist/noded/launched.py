@@ -112,7 +112,7 @@ class LaunchedProcesses:
         """
         number = next(self._numbers)
         message = protocol.StartChild(
-            number, request.function, request.id_suffix, request.key, request.spool_limit
+            number, request.function, request.id_suffix, request.key, request.spool_limit, request.limits
         )
         try:
             arguments = sealed(request.arguments)

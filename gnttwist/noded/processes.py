@@ -12,6 +12,7 @@ from attrs import frozen
 from twisted.internet.defer import Deferred
 
 from gnttwist.errors import GnttwistError
+from gnttwist.wire.limits import NO_LIMITS, CallLimits
 
 
 class LauncherGone(GnttwistError):
@@ -35,6 +36,7 @@ class Start:
     @ivar key: The call's key, or C{None}.
     @ivar arguments: The JSON array of positional arguments, undecoded.
     @ivar spool_limit: Most bytes of the spool file.
+    @ivar limits: What it may use.
     """
 
     function: str
@@ -42,6 +44,7 @@ class Start:
     id_suffix: str
     key: str | None = None
     spool_limit: int = 257 * 1024 * 1024
+    limits: CallLimits = NO_LIMITS
 
 
 @frozen

@@ -3,7 +3,7 @@ The node daemon's HTTP interface: requests in, calls asked for, answers out. See
 protocol.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -15,6 +15,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
 from gnttwist.errors import GnttwistError, RemoteError
+from gnttwist.launcher import tree
 from gnttwist.net.http import RETRY_AFTER, Refusal
 from gnttwist.noded import answers
 from gnttwist.noded.call_table import UnknownCall
@@ -48,8 +49,14 @@ class NodeResource(Resource):
     isLeaf = True
     _log = Logger()
 
-    def __init__(self, clock: IReactorTime, calls: Calls) -> None:
+    def __init__(
+        self, clock: IReactorTime, calls: Calls, look: Callable[[], Awaitable[Mapping[int, tree.Stat]]]
+    ) -> None:
+        """
+        @param look: Looks at the machine's processes, away from the reactor.
+        """
         super().__init__()
+        self._look = look
         self._clock = clock
         self._calls = calls
         self._limit = REQUESTS_LIMIT
@@ -81,7 +88,7 @@ class NodeResource(Resource):
     async def _dispatch(self, request: Any) -> None:
         name = request.path.decode("ascii", "replace").removeprefix("/")
         if request.method == b"GET" and name == "functions":
-            await self._answer(request, rpc.encode_rows(self._calls.table.rows()))
+            await self._answer(request, rpc.encode_rows(self._calls.table.rows(await self._look())))
         elif request.method not in (b"POST", b"PUT"):
             raise RemoteError("functions are called by POST")
         else:

@@ -22,6 +22,7 @@ from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
+from gnttwist.launcher import tree
 from gnttwist.net.http import CONNECTIONS_LIMIT, LimitedSite
 from gnttwist.net.identity import Identity
 from gnttwist.net.pidfile import PidFile
@@ -116,7 +117,7 @@ class NodeDaemon(Service):
         config, reactor = self._config, self._reactor
         site = self._site = LimitedSite(
             reactor,
-            NodeResource(reactor, calls),
+            NodeResource(reactor, calls, lambda: self._in_thread(tree.processes)),
             config.candidates.authorise,
             BODY_LIMIT,
             self._connections_limit(),

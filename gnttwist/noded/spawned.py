@@ -93,6 +93,7 @@ class SpawnedProcesses:
             hostname=self._paths.hostname,
             spool_limit=request.spool_limit,
             table=self._table,
+            limits=request.limits,
         )
         known: list[str] = []
         follower = _Spawned(listener, lambda: self._forget(known))

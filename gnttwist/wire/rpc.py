@@ -14,6 +14,7 @@ from msgspec import Meta, Raw, Struct
 
 from gnttwist.errors import RemoteError
 from gnttwist.wire.framing import frame
+from gnttwist.wire.limits import NO_LIMITS, CallLimits
 
 STREAM_TYPE = "application/vnd.gnt.stream"
 """
@@ -66,12 +67,12 @@ class StartOptions(Struct, frozen=True, forbid_unknown_fields=True, omit_default
 
     @ivar key: What makes the call happen once, however often it is started.
     @ivar abort_after: Seconds after which the node aborts it by itself.
-    @ivar limits: Kept for limits of one call; none is defined yet, so it is empty.
+    @ivar limits: What it may use.
     """
 
     key: Key | None = None
     abort_after: Annotated[float, Meta(gt=0, le=LONGEST_TIMEOUT)] | None = None
-    limits: Annotated[dict[str, Any], Meta(max_length=0)] = {}
+    limits: CallLimits = NO_LIMITS
 
 
 class StartRequest(Struct, frozen=True, forbid_unknown_fields=True, array_like=True):
@@ -193,7 +194,11 @@ class CallRow(Struct, frozen=True):
     @ivar state: C{running}, C{finished}, C{died}, C{aborted}, or C{registered} for a key whose process has not
         been started.
     @ivar age: Seconds since its start.
+    @ivar pid: Its function process.
+    @ivar processes: All processes of the call that can be seen, but for guests: the function process and what it
+        has started.
     @ivar feedback: The serial of the last feedback read.
+    @ivar last_feedback: That feedback, C{[serial, [sec, usec], type, payload]}.
     """
 
     id: str | None
@@ -205,6 +210,8 @@ class CallRow(Struct, frozen=True):
     age: float
     pid: int | None
     feedback: int
+    processes: Sequence[int] = ()
+    last_feedback: Raw | None = None
 
 
 class _End(Struct, frozen=True):

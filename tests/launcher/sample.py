@@ -3,6 +3,7 @@ Functions for tests of what runs functions. A launcher runs them with C{--functi
 """
 
 import os
+import resource
 import select
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gnttwist.functions.children import without_limits
 from gnttwist.functions.registry import Context, Function, FunctionError
 
 LONGEST = 20.0
@@ -39,6 +41,16 @@ def crash(context: Context) -> None:
     Fail as functions should not.
     """
     raise ZeroDivisionError("one over nothing")
+
+
+def soft_limits(context: Context) -> list[int]:
+    """
+    How much processor time, memory and how many descriptors this process, and a guest that it starts, may use.
+    """
+    kinds = (resource.RLIMIT_CPU, resource.RLIMIT_AS, resource.RLIMIT_NOFILE)
+    own = [resource.getrlimit(each)[0] for each in kinds]
+    without_limits()
+    return own + [resource.getrlimit(each)[0] - resource.getrlimit(each)[1] for each in kinds]
 
 
 def vanish(context: Context, code: int) -> None:
@@ -154,6 +166,7 @@ FUNCTIONS: Mapping[str, Function] = {
         talk,
         surroundings,
         wait,
+        soft_limits,
         grow_tree,
     )
 }

@@ -20,6 +20,7 @@ from twisted.trial.unittest import TestCase
 from gnttwist.launcher.spool import Feedback, SpoolReader
 from gnttwist.noded.processes import Exit, Process, Processes, Start, StartRefused
 from gnttwist.paths import Paths
+from gnttwist.wire.limits import CallLimits
 from tests.launcher.sample import FUNCTIONS
 
 TABLE = "tests.launcher.sample:FUNCTIONS"
@@ -320,6 +321,15 @@ class ProcessConformance(ProcessCase):
         self.assertEqual(found["root"], str(self.paths.root))
         # 0 to 2, the three that were put aside, and the one that lists them.
         self.assertLessEqual(len(found["descriptors"]), 7)
+
+    @asynchronous
+    async def test_limits(self) -> None:
+        """
+        A call has the limits that its caller says, which guests can leave behind.
+        """
+        limits = CallLimits(cpu=77, memory=4096, files=150)
+        outcome = await self.run_call(self.processes, self.request("soft_limits", limits=limits))
+        self.assertEqual(outcome.value, [True, [77, 4096 * 1024 * 1024, 150, 0, 0, 0]])
 
     @asynchronous
     async def test_signal(self) -> None:

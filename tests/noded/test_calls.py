@@ -280,7 +280,7 @@ class WaitTests(CallsCase):
         self.started()
         self.processes.running[0].feedback("message", "hello")
         self.node.clock.advance(5)
-        [row] = self.node.table.rows()
+        [row] = self.node.table.rows({})
         self.assertEqual((row.key, row.state, row.age, row.feedback), (KEY, "running", 5, 1))
 
 

@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
+from gnttwist.launcher.tree import Stat
 from gnttwist.net.http import (
     CLOSE_TIME,
     HANDSHAKE_TIME,
@@ -102,7 +103,8 @@ class ResourceCase(SynchronousTestCase):
         self.clock = self.node.clock
         self.processes = self.node.processes
         self.refusal: Refusal | None = None
-        self.resource = NodeResource(self.clock, self.node.calls)
+        self.running: dict[int, Stat] = {}
+        self.resource = NodeResource(self.clock, self.node.calls, lambda: succeed(self.running))
         self.site = LimitedSite(
             self.clock,
             self.resource,
@@ -144,7 +146,7 @@ class RouteTests(ResourceCase):
             self.assertEqual(self.processes.running[-1].arguments, b"[0.1]")
             self.processes.running[-1].finish(True, {"a": [1]})
             self.assertEqual(self.answer(), (200, [True, {"a": [1]}]))
-        self.assertEqual(self.node.table.rows(), [])
+        self.assertEqual(self.node.table.rows({}), [])
 
     def test_blocking_died(self) -> None:
         """
@@ -250,12 +252,19 @@ class RouteTests(ResourceCase):
 
     def test_functions(self) -> None:
         """
-        The calls are listed.
+        The calls are listed, with their processes and what they said last.
         """
         self.ask("/StartFunction", ["test_delay", [], 0, {"key": KEY}])
+        pid = self.processes.running[0].process.pid
+        parents = {pid: 1, pid + 1: pid, pid + 2: pid + 1, pid + 3: 1}
+        self.running.update({each: Stat(each, parent, 0, 0) for each, parent in parents.items()})
+        self.processes.running[0].feedback("message", "one")
+        self.processes.running[0].feedback("message", "two")
         self.client.send("/functions", b"", "GET")
         status, [row] = self.answer()
         self.assertEqual((status, row["key"], row["caller"], row["state"]), (200, KEY, "node1", "running"))
+        self.assertEqual(row["processes"], [pid, pid + 1, pid + 2])
+        self.assertEqual((row["last_feedback"][0], row["last_feedback"][2:]), (2, ["message", "two"]))
 
     def test_unexpected(self) -> None:
         """

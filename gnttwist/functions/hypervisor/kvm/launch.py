@@ -13,6 +13,7 @@ from pathlib import Path
 
 from attrs import frozen
 
+from gnttwist.functions.children import without_limits
 from gnttwist.functions.hypervisor.kvm import sockets
 from gnttwist.functions.hypervisor.kvm.monitor import Monitor, MonitorError
 from gnttwist.functions.registry import GUEST_MARK, FunctionError
@@ -100,8 +101,10 @@ class Launch:
 
     def _join(self) -> None:
         """
-        In the new process: enter the control group, before QEMU has any thread or memory.
+        In the new process: enter the control group, before QEMU has any thread or memory, and leave the limits of
+        the call behind.
         """
+        without_limits()
         if self.group is not None:
             os.write(self.group, b"0")
 

@@ -1,0 +1,28 @@
+"""
+Putting a call's limits on its process, with resource limits that everything it starts inherits.
+
+Only the soft ones are set: guests, which a call's limits must not reach, take theirs back
+(L{gnttwist.functions.children.without_limits}).
+"""
+
+import resource
+
+from gnttwist.wire.limits import CallLimits
+
+MEBIBYTE = 1024 * 1024
+
+
+def apply(limits: CallLimits) -> None:
+    """
+    Limit this process. Where an administrator's limit is lower, that one holds.
+    """
+    # A function's memory is its caller's secrets too: they are not written to disk when it crashes.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for which, wanted in (
+        (resource.RLIMIT_CPU, limits.cpu),
+        (resource.RLIMIT_AS, None if limits.memory is None else limits.memory * MEBIBYTE),
+        (resource.RLIMIT_NOFILE, limits.files),
+    ):
+        if wanted is not None:
+            _, hard = resource.getrlimit(which)
+            resource.setrlimit(which, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
