@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from gnttwist.functions.registry import Function
-from gnttwist.launcher import places
+from gnttwist.launcher import groups, places
 from gnttwist.launcher.child import load
 from gnttwist.launcher.children import Children, UserOf
 from gnttwist.launcher.places import CannotStart, open_own
@@ -85,7 +85,8 @@ def _prepare(paths: Paths, accounts: Accounts, functions: Mapping[str, Function]
         reason = accounts.lacking if is_root() else "this process is not root"
         sys.stderr.write(f"all functions run as user {os.geteuid()}: {reason}\n")
     group = None if user is None else user.gid
-    children = Children(paths, functions, places.spools(paths, user), user_of(accounts, user), group)
+    found = groups.find(paths)
+    children = Children(paths, functions, places.spools(paths, user), user_of(accounts, user), group, found)
     children.discover()
     listener = places.listen(paths, user)
     uids = {os.geteuid()} if user is None else {os.geteuid(), user.uid}

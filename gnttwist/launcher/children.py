@@ -14,10 +14,11 @@ from typing import NoReturn
 
 from attrs import define, field
 
-from gnttwist.errors import GnttwistError
 from gnttwist.functions.registry import Function
 from gnttwist.launcher import child, discovery, spool, tree
-from gnttwist.launcher.protocol import ARGUMENTS_LIMIT, Call, StartChild
+from gnttwist.launcher.admission import StartRefusal, check_arguments
+from gnttwist.launcher.groups import Group, Groups
+from gnttwist.launcher.protocol import Call, StartChild
 from gnttwist.paths import Paths
 from gnttwist.privileges.accounts import Account
 from gnttwist.privileges.drop import CannotDrop, become
@@ -43,14 +44,6 @@ GRACE = 5.0
 Seconds that the rest of an aborted call's tree may outlive its process before it is killed.
 """
 
-SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK
-
-
-class StartRefusal(GnttwistError):
-    """
-    A process is not started; the text says why.
-    """
-
 
 @define(eq=False)
 class Record:
@@ -63,6 +56,7 @@ class Record:
     @ivar aborted: Whether its whole tree was signalled, and must be gone before its end is told.
     @ivar seen: What was in that tree.
     @ivar deadline: When the rest of its tree is killed, by the monotonic clock, once its own process has ended.
+    @ivar group: Everything that it started, where that can be known.
     @ivar ended: Whether its end is known and told.
     """
 
@@ -75,6 +69,7 @@ class Record:
     pidfd: int | None
     wake: int | None
     mine: bool
+    group: Group | None = None
     aborted: bool = False
     seen: Sequence[tree.Stat] = ()
     deadline: float | None = None
@@ -89,6 +84,7 @@ class Children:
     @ivar _functions: What can be called.
     @ivar _spools: The directory of spools, by a path that nobody can make mean another.
     @ivar _spool_group: The front end's group, where its user is another.
+    @ivar _groups: Where each call gets a control group.
     @ivar _limit: Most records at a time.
     """
 
@@ -97,6 +93,7 @@ class Children:
     _spools: Path
     _user_of: UserOf
     _spool_group: int | None = None
+    _groups: Groups | None = None
     _limit: int = CHILDREN_LIMIT
     _records: dict[str, Record] = field(factory=dict, init=False)
 
@@ -123,7 +120,7 @@ class Children:
             raise StartRefusal(f"there is no function {request.function}")
         if len(self._records) >= self._limit:
             raise StartRefusal(f"{self._limit} function processes are there, the most that may be")
-        _check_arguments(arguments)
+        check_arguments(arguments)
         try:
             file = spool.create(self._spools, request.suffix)
             if self._spool_group is not None:
@@ -143,22 +140,24 @@ class Children:
             root=str(self._paths.root),
             hostname=self._paths.hostname,
             spool_limit=request.spool_limit,
-            limits=request.limits,
         )
         path = self._paths.spool / request.suffix
         try:
-            pid, pidfd, wake = self._fork(call, file, arguments)
+            group = None if self._groups is None else self._groups.make(call.suffix, call.function)
+            pid, pidfd, wake = self._fork(call, file, arguments, group)
         except OSError as reason:
+            if group is not None:
+                group.remove()
             (self._spools / request.suffix).unlink(missing_ok=True)
             raise StartRefusal(f"cannot start a process: {reason}") from reason
         finally:
             os.close(file)
         id = f"{call.parent}:{pid}:{call.suffix}"
-        record = Record(id, call.function, call.key, pid, started, path, pidfd, wake, mine=True)
+        record = Record(id, call.function, call.key, pid, started, path, pidfd, wake, True, group)
         self._records[id] = record
         return record
 
-    def _fork(self, call: Call, file: int, arguments: int) -> tuple[int, int, int]:
+    def _fork(self, call: Call, file: int, arguments: int, group: Group | None) -> tuple[int, int, int]:
         reader, writer = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(reader, False)
         try:
@@ -168,14 +167,16 @@ class Children:
             os.close(writer)
             raise
         if pid == 0:
-            self._be_child(call, file, writer, arguments)
+            self._be_child(call, file, writer, arguments, group)
         # Closed before the pidfd is opened, which cannot fail then for want of a descriptor: the child runs.
         os.close(writer)
         return pid, os.pidfd_open(pid), reader
 
-    def _be_child(self, call: Call, file: int, wake: int, arguments: int) -> NoReturn:
+    def _be_child(self, call: Call, file: int, wake: int, arguments: int, group: Group | None) -> NoReturn:
         try:
             os.setsid()
+            if group is not None:
+                group.join()
             signal.set_wakeup_fd(-1)
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, signal.SIG_DFL)
@@ -220,6 +221,7 @@ class Children:
                 descriptor,
                 None,
                 mine=False,
+                group=None if self._groups is None else self._groups.of(path.name),
             )
         return len(self._records)
 
@@ -232,7 +234,7 @@ class Children:
             return
         if whole_tree:
             record.aborted = True
-            record.seen = tree.signal_tree(record.pid, number, record.seen)
+            self._signal_tree(record, number)
         elif record.deadline is None:
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(record.pidfd, number)
@@ -244,13 +246,18 @@ class Children:
 
         @param now: By the monotonic clock.
         """
-        if record.aborted and tree.remaining(record.pid, record.seen):
+        if record.aborted and tree.remaining(record.pid, _seen(record)):
             record.deadline = now + GRACE if record.deadline is None else record.deadline
             if now < record.deadline:
                 return False
-            tree.signal_tree(record.pid, signal.SIGKILL, record.seen)
+            self._signal_tree(record, signal.SIGKILL)
         self._reap(record)
         return True
+
+    def _signal_tree(self, record: Record, number: int) -> None:
+        if number == signal.SIGKILL and record.group is not None:
+            record.group.kill()
+        record.seen = tree.signal_tree(record.pid, number, _seen(record))
 
     def _reap(self, record: Record) -> None:
         if record.mine:
@@ -264,7 +271,16 @@ class Children:
             if each is not None:
                 os.close(each)
         record.pidfd = record.wake = None
+        if record.group is not None:
+            record.group.remove()
         record.ended = True
+
+    def close(self) -> None:
+        """
+        Tidy up, at an orderly end.
+        """
+        if self._groups is not None:
+            self._groups.leave()
 
     def dismiss(self, id: str) -> None:
         """
@@ -275,16 +291,8 @@ class Children:
             del self._records[id]
 
 
-def _check_arguments(descriptor: int) -> None:
+def _seen(record: Record) -> Sequence[tree.Stat]:
     """
-    @raise StartRefusal: The descriptor could block or change under the child, or holds too much.
+    What is known to belong to a call.
     """
-    try:
-        seals = fcntl.fcntl(descriptor, fcntl.F_GET_SEALS)
-        size = os.fstat(descriptor).st_size
-    except OSError as reason:
-        raise StartRefusal("the arguments are not a sealed memfd") from reason
-    if seals & SEALS != SEALS:
-        raise StartRefusal("the arguments are not sealed")
-    if size > ARGUMENTS_LIMIT:
-        raise StartRefusal(f"{size} bytes of arguments, at most {ARGUMENTS_LIMIT} are possible")
+    return record.seen if record.group is None else [*record.seen, *record.group.members()]

@@ -14,7 +14,8 @@ from attrs import define, field
 
 from gnttwist.errors import RemoteError
 from gnttwist.launcher import protocol
-from gnttwist.launcher.children import Children, Record, StartRefusal
+from gnttwist.launcher.admission import StartRefusal
+from gnttwist.launcher.children import Children, Record
 from gnttwist.launcher.connection import Connection, Cut, Packet, close_all
 
 STRANGERS = 8
@@ -79,6 +80,7 @@ class Launcher:
                 if self._selector.get_map().get(key.fd) is key:
                     key.data()
             self._settle()
+        self._children.close()
         _log(f"stopped; {len(self._children.running())} function processes go on")
 
     # Signals

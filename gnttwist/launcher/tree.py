@@ -50,7 +50,10 @@ def parse_stat(text: str) -> Stat | None:
     return Stat(int(pid), int(fields[1]), int(fields[3]), int(fields[19]))
 
 
-def _stat(pid: int) -> Stat | None:
+def stat(pid: int) -> Stat | None:
+    """
+    One process; C{None} where it has ended.
+    """
     try:
         return parse_stat((PROC / str(pid) / "stat").read_text(errors="replace"))
     except (FileNotFoundError, ProcessLookupError):
@@ -61,7 +64,7 @@ def processes() -> Mapping[int, Stat]:
     """
     All processes that have not ended.
     """
-    found = (_stat(int(each)) for each in os.listdir(PROC) if each.isdigit())
+    found = (stat(int(each)) for each in os.listdir(PROC) if each.isdigit())
     return {each.pid: each for each in found if each is not None}
 
 
@@ -87,7 +90,10 @@ def belonging(
         known |= more
 
 
-def _is_guest(pid: int) -> bool:
+def is_guest(pid: int) -> bool:
+    """
+    Whether a process is a guest, or at least was started as one.
+    """
     try:
         environment = (PROC / str(pid) / "environ").read_bytes()
     except OSError:
@@ -119,9 +125,7 @@ def remaining(root: int, seen: Iterable[Stat] = ()) -> Mapping[int, Stat]:
     table = processes()
     # Guests are few, so only what would be signalled is asked whether it is one.
     guests: set[int] = set()
-    while found := {
-        each for each in belonging(table, root, seen, guests) if each != root and _is_guest(each)
-    }:
+    while found := {each for each in belonging(table, root, seen, guests) if each != root and is_guest(each)}:
         guests |= found
     return {each: table[each] for each in belonging(table, root, seen, guests)}
 
@@ -156,7 +160,7 @@ def signal_process(process: Stat, number: int) -> None:
     except ProcessLookupError:
         return
     try:
-        now = _stat(process.pid)
+        now = stat(process.pid)
         if now is not None and now.begun == process.begun:
             signal.pidfd_send_signal(descriptor, number)
     except ProcessLookupError:

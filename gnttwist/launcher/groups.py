@@ -1,0 +1,172 @@
+"""
+A control group for each call, where the machine has version 2 of them and lets us make some.
+
+The group has everything that a call started, also what left its session and lost its parents, which nothing else can
+find. It is ended at once: frozen, so that nothing forks meanwhile, and killed. Guests are taken out before.
+"""
+
+import os
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from attrs import frozen
+
+from gnttwist.functions.hypervisor.kvm.cgroups import MOUNTS, SYSTEMD, mount_point
+from gnttwist.launcher import tree
+from gnttwist.paths import Paths
+from gnttwist.wire.calls import FUNCTIONS, UNPRIVILEGED
+
+OWN = Path("/proc/self/cgroup")
+TREE = "gnttwist-calls"
+"""
+The group of all calls' groups where systemd does not look after groups.
+"""
+
+GUESTS = "guests"
+"""
+Beside the calls' groups: where guests are put that were still in their call's.
+"""
+
+
+@frozen
+class Group:
+    """
+    One call's group.
+    """
+
+    path: Path
+
+    def join(self) -> None:
+        """
+        Put the calling process into it; what it starts follows. Where that fails, the call runs as it would without.
+        """
+        with suppress(OSError):
+            (self.path / "cgroup.procs").write_text("0")
+
+    def members(self) -> Sequence[tree.Stat]:
+        """
+        Who is in it, guests left out.
+        """
+        found = (tree.stat(each) for each in self._pids() if not tree.is_guest(each))
+        return [each for each in found if each is not None]
+
+    def kill(self) -> None:
+        """
+        End everything in it but guests, at once.
+        """
+        with suppress(OSError):
+            (self.path / "cgroup.freeze").write_text("1")
+            self._release_guests()
+            # Reaches frozen processes too. Kernels before 5.14 lack the file; there the search in /proc must do.
+            (self.path / "cgroup.kill").write_text("1")
+        with suppress(OSError):
+            (self.path / "cgroup.freeze").write_text("0")
+
+    def remove(self) -> None:
+        """
+        Remove it, when the call has ended. What a call leaves behind keeps it until the next launcher looks.
+        """
+        with suppress(OSError):
+            self._release_guests()
+            self.path.rmdir()
+
+    def _release_guests(self) -> None:
+        guests = [each for each in self._pids() if tree.is_guest(each)]
+        if guests:
+            place = self.path.parent / GUESTS
+            place.mkdir(exist_ok=True)
+            for each in guests:
+                (place / "cgroup.procs").write_text(str(each))
+
+    def _pids(self) -> Iterator[int]:
+        try:
+            text = (self.path / "cgroup.procs").read_text()
+        except OSError:
+            return iter(())
+        # A process of another namespace is 0.
+        return iter([int(each) for each in text.split() if each != "0"])
+
+
+@frozen
+class Groups:
+    """
+    Where calls' groups are made.
+    """
+
+    base: Path
+
+    def make(self, call: str, function: str) -> Group | None:
+        """
+        Make a call's group; C{None} where the kernel has no more, and for functions that are not root: those start no
+        programs, and for a short call a group is a tenth of its cost.
+        """
+        if function in FUNCTIONS and FUNCTIONS[function].user == UNPRIVILEGED:
+            return None
+        group = self.of(call)
+        try:
+            group.path.mkdir()
+        except OSError:
+            return None
+        return group
+
+    def of(self, call: str) -> Group:
+        """
+        A call's group, which may not exist.
+
+        @param call: The end of its id.
+        """
+        return Group(self.base / f"call-{call}")
+
+    def sweep(self) -> None:
+        """
+        Remove the groups that earlier launchers left, as far as they are empty.
+        """
+        for each in self.base.glob("call-*"):
+            with suppress(OSError):
+                each.rmdir()
+
+    def leave(self) -> None:
+        """
+        Remove what is empty, at an orderly end.
+        """
+        self.sweep()
+        with suppress(OSError):
+            self.base.rmdir()
+            self.base.parent.rmdir()
+
+
+def find(paths: Paths, mounts: Path = MOUNTS, systemd: Path = SYSTEMD, own: Path = OWN) -> Groups | None:
+    """
+    Where this node's calls have their groups; C{None} where there can be none.
+    """
+    try:
+        mount = mount_point(mounts.read_text())
+        if mount is None:
+            return None
+        if systemd.exists():
+            # Our unit delegates its group to us.
+            base = mount / _own(own.read_text()).lstrip("/") / TREE
+        else:
+            # Several nodes of one name may be on one machine, in different places.
+            place = zlib.crc32(bytes(paths.root))
+            base = mount / TREE / f"{paths.hostname}-{place:08x}"
+        base.mkdir(parents=True, exist_ok=True)
+        groups = Groups(base)
+        groups.sweep()
+        # The mount may be there and forbid this, as in containers.
+        trial = groups.of("trial")
+        trial.path.mkdir(exist_ok=True)
+        usable = os.access(trial.path / "cgroup.procs", os.W_OK)
+        trial.path.rmdir()
+    except OSError:
+        return None
+    return groups if usable else None
+
+
+def _own(text: str) -> str:
+    """
+    The path of this process's group of version 2.
+    """
+    return next((line[3:] for line in text.splitlines() if line.startswith("0::")), "/")
