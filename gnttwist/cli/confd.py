@@ -14,6 +14,7 @@ from gnttwist.cli.output import plain, print_json, print_members, print_table
 from gnttwist.cli.session import Session, json_option, pass_session
 from gnttwist.client import confd
 from gnttwist.errors import ECode, OpPrereqError
+from gnttwist.wire.confd import ARGUMENT, INTERNAL, UNKNOWN_ENTRY
 
 STATISTICS = 1004
 """
@@ -48,6 +49,8 @@ TIMEOUT = 10.0
 """
 Seconds to wait for answers: as long as Ganeti's client.
 """
+
+ERRORS = {UNKNOWN_ENTRY: "no such entry", INTERNAL: "internal error", ARGUMENT: "wrong argument"}
 
 SHOWN = 60
 """
@@ -91,7 +94,7 @@ def query(
     question = _question(key, confd.choose(peers, coverage), QUERIES[what], argument)
     answered = confd.ask(question, timeout=TIMEOUT)
     if answered.reply.status != 0:
-        raise OpPrereqError(f"{answered.address} answers with error {answered.reply.answer}", ECode.NOENT)
+        raise OpPrereqError(f"{answered.address} answers: {error_text(answered.reply.answer)}", ECode.NOENT)
     if question.disagreement and QUERIES[what] != STATISTICS:
         click.echo("Warning: answers of one serial differ; see gnt confd watch", err=True)
     reply = {"answer": answered.reply.answer, "serial": answered.reply.serial, "from": answered.address}
@@ -161,12 +164,20 @@ def _show(seen: Sequence[dict[str, Any]]) -> None:
             continue
         text = plain(each["answer"]).replace("\n", " ")
         text = text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
-        failed = "" if each["status"] == 0 else "error: "
-        rows.append([each["from"], str(each["serial"]), f"{each['latency']:.2f}", failed + text])
+        if each["status"] != 0:
+            text = f"error: {error_text(each['answer'])}"
+        rows.append([each["from"], str(each["serial"]), f"{each['latency']:.2f}", text])
     print_table(["From", "Serial", "ms", "Answer"], rows, ["left", "right", "right", "left"])
     answers = {msgspec.json.encode([each["serial"], each["answer"]]) for each in seen if each["status"] == 0}
     if len(answers) > 1:
         click.echo("the answers differ")
+
+
+def error_text(answer: Any) -> str:
+    """
+    An error in words, in one line.
+    """
+    return ERRORS.get(answer) or " ".join(str(answer).split())
 
 
 def _cluster(session: Session, addresses: Sequence[str]) -> tuple[bytes, list[str]]:
