@@ -140,6 +140,7 @@ class Children:
             root=str(self._paths.root),
             hostname=self._paths.hostname,
             spool_limit=request.spool_limit,
+            limits=request.limits,
         )
         path = self._paths.spool / request.suffix
         try:
