@@ -52,6 +52,12 @@ SEED_BYTES = 32
 As much randomness as a job's keyed hashes use.
 """
 
+SETTLE = 0.002
+"""
+Seconds in which answered submissions are collected, so that noting them costs no sync for each. If the daemon is
+killed within them, a client that repeats a request although it was answered gets the same job again.
+"""
+
 EXPIRY_INTERVAL = 60.0
 """
 Seconds between two looks for submissions that nobody will ask for again.
@@ -91,6 +97,8 @@ class Intake:
     _drained: bool = False
     _unanswered: Unanswered = field(init=False)
     _timer: IDelayedCall | None = None
+    _answered: list[int] = field(factory=list)
+    _settling: IDelayedCall | None = None
 
     def __attrs_post_init__(self) -> None:
         self._unanswered = Unanswered(self._now)
@@ -120,8 +128,11 @@ class Intake:
 
     def stop(self) -> None:
         """
-        Let go of the timer.
+        Let go of the timers.
         """
+        if self._settling is not None and self._settling.active():
+            self._settling.cancel()
+            self._settle()
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
 
@@ -201,7 +212,15 @@ class Intake:
         """
         The answer to a submission was written to its client.
         """
-        self._write(self._unanswered.answered(job))
+        if not self._answered:
+            self._settling = self._clock.callLater(SETTLE, self._settle)
+        self._answered.append(job)
+
+    def _settle(self) -> None:
+        answered, self._answered = self._answered, []
+        # Equal submissions share a key; its last write is what holds.
+        writes = {each.key: each for job in answered for each in self._unanswered.answered(job)}
+        self._write(list(writes.values()))
 
     def _check_open(self, count: int, even_if_drained: bool) -> None:
         if self._drained and not even_if_drained:

@@ -23,6 +23,7 @@ from gnttwist.masterd.job_changes import Change, change_of, check_fields
 from gnttwist.masterd.luxi import Answer
 from gnttwist.masterd.peer import Peer
 from gnttwist.masterd.queue_interface import Queue
+from gnttwist.masterd.submissions import SubmissionLog
 from gnttwist.masterd.watcher import WatcherPause
 from gnttwist.masterd.why import explain
 from gnttwist.model.job import FINAL, Job
@@ -58,11 +59,13 @@ class Methods:
     _sources: Callable[[], Sources]
     _rules: FilterRules
     _watcher: WatcherPause
+    _submissions: SubmissionLog = field(init=False)
     _info: Encoded[Snapshot] = field(factory=lambda: Encoded(cluster_info), init=False)
     _changes: Encoded[Change] = field(factory=lambda: Encoded(list), init=False)
     _table: Mapping[type[luxi.Call], Carry] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
+        self._submissions = SubmissionLog(self._clock)
         self._table = {
             luxi.SubmitJob: self._submit,
             luxi.SubmitJobToDrainedQueue: self._submit_to_drained,
@@ -121,13 +124,13 @@ class Methods:
         return self._accepted(await self._queue.submit(call.ops, uid=peer.uid, even_if_drained=True), peer)
 
     def _accepted(self, job: int, peer: Peer) -> Answer:
-        self._log.info("job {job} submitted by {peer}", job=job, peer=peer)
+        self._submissions.add(peer, [job])
         return Answer(job, lambda: self._queue.answered(job))
 
     async def _submit_many(self, call: luxi.SubmitManyJobs, peer: Peer, message: bytes) -> list[list[Any]]:
         outcomes = await self._queue.submit_many(call.jobs, uid=peer.uid)
         jobs = [value for accepted, value in outcomes if accepted]
-        self._log.info("jobs {jobs} submitted by {peer}", jobs=jobs, peer=peer)
+        self._submissions.add(peer, jobs)
         return outcomes
 
     async def _pickup(self, call: luxi.PickupJob, peer: Peer, message: bytes) -> None:

@@ -14,8 +14,9 @@ from gnttwist.errors import (
     OperationError,
     OpPrereqError,
 )
-from gnttwist.jobs.accepting import BYTES_AT_ONCE, JOBS_AT_ONCE
+from gnttwist.jobs.accepting import BYTES_AT_ONCE, JOBS_AT_ONCE, SETTLE
 from gnttwist.jobs.context import LockMode
+from gnttwist.jobs.unanswered import PREFIX
 from tests.jobs.sample import FUNCTIONS, sample
 from tests.jobs.world import START, Master, World
 
@@ -154,12 +155,29 @@ class SubmitTests(QueueCase):
         self.assertEqual(self.master.submit(NOTHING, raw=b"x"), 1)
         self.assertEqual(self.master.submit(NOTHING, raw=b"x"), 2)
 
+    def test_answers_noted_together(self) -> None:
+        """
+        What was answered within a moment is noted in one transaction, equal requests too, and nothing of it stays.
+        """
+        for raw in (b"x", b"x", b"y"):
+            self.master.submit(NOTHING, raw=raw)
+        seen: list[object] = []
+        self.world.store.watch(PREFIX, seen.append)
+        for job in (1, 2, 3):
+            self.queue.answered(job)
+        self.world.clock.advance(SETTLE)
+        self.world.store.commit_all()
+        self.assertEqual(len(seen), 1)
+        self.restart()
+        self.assertEqual(self.master.submit(NOTHING, raw=b"x"), 4)
+
     def test_repeated_after_answer(self) -> None:
         """
         A request whose answer was written is a new job when it comes again.
         """
         self.assertEqual(self.master.submit(NOTHING, raw=b"x"), 1)
         self.queue.answered(1)
+        self.world.clock.advance(SETTLE)
         self.world.store.commit_all()
         self.restart()
         self.assertEqual(self.master.submit(NOTHING, raw=b"x"), 2)
