@@ -20,6 +20,8 @@ import msgspec
 from twisted.trial.unittest import SkipTest, TestCase
 
 from gnttwist.client.confd import Question, ask
+from gnttwist.config.export import config_text
+from gnttwist.config.importing import read
 from gnttwist.errors import Rejected
 from gnttwist.wire.confd import MAX_REPLY, PROTOCOL, Reply, Request, decode_reply, encode_request, seal
 from tests.confd.rich import configuration
@@ -154,12 +156,18 @@ def _sealed(message: dict[str, Any]) -> bytes:
     return seal(KEY, str(int(time.time())), msgspec.json.encode(message))
 
 
-class ConfdTests(TestCase):
+class BothTestCase(TestCase):
     """
-    Tests with both daemons.
+    Both daemons, serving the same file.
     """
 
     timeout = 120
+
+    def config_data(self) -> bytes:
+        """
+        The file.
+        """
+        return msgspec.json.encode(configuration())
 
     def setUp(self) -> None:
         ganeti = prepared()
@@ -172,7 +180,7 @@ class ConfdTests(TestCase):
         self.addCleanup(shutil.rmtree, directory)
         self.directory = directory
         self.libraries = ganeti / "root/lib/x86_64-linux-gnu"
-        self.config = configuration()
+        self.data = self.config_data()
         self.theirs = self.start(
             THEIRS, [str(binary), "-f", "-b", THEIRS, "-p", str(PORT), "--no-user-checks"]
         )
@@ -199,23 +207,50 @@ class ConfdTests(TestCase):
         root = self.directory / address / NODE
         for each in ("var/lib/ganeti", "var/run/ganeti", "var/log/ganeti"):
             (root / each).mkdir(parents=True)
-        (root / "var/lib/ganeti/config.data").write_bytes(msgspec.json.encode(self.config))
+        (root / "var/lib/ganeti/config.data").write_bytes(self.data)
         (root / "var/lib/ganeti/hmac.key").write_bytes(KEY)
         daemon = Daemon(command, self.environment(address), address, root / "log")
         self.addCleanup(daemon.stop)
         daemon.wait()
         return daemon
 
-    def test_same_answers(self) -> None:
+    def differing(self) -> list[object]:
         """
-        Every question has the same reply from both daemons, the order of lists included, or meets silence from both.
+        Questions to which the replies differ, the order of lists included, or to which only one is silent.
         """
-        differ = []
-        for type, query in questions(self.config):
+        differ: list[object] = []
+        for type, query in questions(msgspec.json.decode(self.data)):
             ours, theirs = self.ours.reply(type, query), self.theirs.reply(type, query)
             if ours != theirs:
                 differ.append((type, query, ours, theirs))
-        self.assertEqual(differ, [])
+        return differ
+
+
+class ExportedTests(BothTestCase):
+    """
+    Tests with a file that we have written.
+    """
+
+    def config_data(self) -> bytes:
+        return config_text(read(super().config_data()).snapshot)
+
+    def test_same_answers(self) -> None:
+        """
+        Ganeti's daemon reads our file, and every reply is the same.
+        """
+        self.assertEqual(self.differing(), [])
+
+
+class ConfdTests(BothTestCase):
+    """
+    Tests with a file in the form in which Ganeti has written it.
+    """
+
+    def test_same_answers(self) -> None:
+        """
+        Every question has the same reply from both daemons, or meets silence from both.
+        """
+        self.assertEqual(self.differing(), [])
 
     def test_our_client(self) -> None:
         """
