@@ -11,7 +11,7 @@ from attrs import define
 
 from gnttwist.config.draft import Draft
 from gnttwist.config.service import Configuration
-from gnttwist.errors import ECode, OpPrereqError
+from gnttwist.errors import ECode, OpPrereqError, ParameterError
 from gnttwist.jobs.filtering import read_rule
 from gnttwist.model.objects import JobFilter
 from gnttwist.wire import luxi
@@ -48,8 +48,7 @@ class FilterRules:
         Set a filter; durable when this returns.
 
         @return: Its UUID: the given one, or a new one.
-        @raise OpPrereqError: The UUID is none, or there are too many filters.
-        @raise ParameterError: The action or a predicate is none.
+        @raise OpPrereqError: The UUID, the action or a predicate is none, or there are too many filters.
         """
         if call.uuid is not None:
             _check_uuid(call.uuid)
@@ -65,7 +64,7 @@ class FilterRules:
                 action=call.action,
                 reason_trail=[*call.reason, [ORIGIN, "", int(now * 1_000_000_000)]],
             )
-            read_rule(rule)
+            _check(rule)
             there = draft.config.filters
             if rule.uuid not in there and len(there) >= MAX_FILTERS:
                 raise OpPrereqError(f"There are {MAX_FILTERS} job filters already", ECode.NORES)
@@ -92,6 +91,14 @@ class FilterRules:
     async def _edit(self, what: str, edit: Callable[[Draft], T]) -> T:
         result, _ = await self._configuration.edit(what, edit, now=self._now(), source=self._random)
         return result
+
+
+def _check(rule: JobFilter) -> None:
+    try:
+        read_rule(rule)
+    except ParameterError as reason:
+        # Tools print that error's text as the name of a parameter.
+        raise OpPrereqError(str(reason), ECode.INVAL) from reason
 
 
 def _check_uuid(text: str) -> None:

@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from gnttwist.config import records
 from gnttwist.config.service import Configuration
-from gnttwist.errors import JobLost, OperationError, OpPrereqError, ParameterError
+from gnttwist.errors import JobLost, OperationError, OpPrereqError
 from gnttwist.jobs.live import JobView
 from gnttwist.masterd.filter_rules import FilterRules
 from gnttwist.masterd.luxi import Answer
@@ -337,9 +337,9 @@ class MethodsTests(SynchronousTestCase):
         self.load()
         for call, kind in (
             (luxi.ReplaceFilter("me", 0, [], "PAUSE", []), OpPrereqError),
-            (luxi.ReplaceFilter(None, 0, [], "pause", []), ParameterError),
-            (luxi.ReplaceFilter(None, -1, [], "PAUSE", []), ParameterError),
-            (luxi.ReplaceFilter(None, 0, [["jobid", ["~", 1]]], "PAUSE", []), ParameterError),
+            (luxi.ReplaceFilter(None, 0, [], "pause", []), OpPrereqError),
+            (luxi.ReplaceFilter(None, -1, [], "PAUSE", []), OpPrereqError),
+            (luxi.ReplaceFilter(None, 0, [["jobid", ["~", 1]]], "PAUSE", []), OpPrereqError),
             (luxi.DeleteFilter("4af22660-3a4b-4b8f-a33b-386f276cf51d"), OpPrereqError),
         ):
             self.refusal(call, kind)
