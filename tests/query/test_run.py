@@ -184,7 +184,7 @@ class RowTests(QueryTestCase):
         while not answer.called:
             self.assertLess(len(turns), 10)
             turns[-1].callback(None)
-        self.assertEqual(len(turns), 2)
+        self.assertEqual(len(turns), 3)
         self.assertEqual([row[0][1] for row in self.successResultOf(answer)["data"]], names)
 
     def test_every_field(self) -> None:
