@@ -72,9 +72,9 @@ FUNCTIONS: dict[str, Signature] = _table(
     Signature("bridges_exist", ("bridges_list",), limit=URGENT, user=UNPRIVILEGED),
     Signature("upload_file", ("file",), changing=True),
     Signature("write_ssconf_files", ("values",), changing=True),
-    Signature("hooks_runner", ("hpath", "phase", "env"), changing=True),
+    Signature("hooks_runner", ("hpath", "phase", "env"), changing=True, abortable=False),
     Signature("x509_cert_create", ("validity",), changing=True),
     Signature("x509_cert_remove", ("name",), changing=True),
-    Signature("restricted_command", ("cmd",), limit=SLOW, changing=True),
+    Signature("restricted_command", ("cmd",), limit=SLOW, changing=True, abortable=False),
     Signature("master_node_name", limit=URGENT, user=UNPRIVILEGED),
 )

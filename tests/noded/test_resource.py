@@ -16,6 +16,7 @@ from gnttwist.net.http import (
     CLOSE_TIME,
     HANDSHAKE_TIME,
     HEADERS_LIMIT,
+    IDLE_TIME,
     LINGER,
     REFUSED_CONNECTIONS,
     REQUEST_LINE_LIMIT,
@@ -531,6 +532,16 @@ class LimitTests(ResourceCase):
         shaken.channel.handshakeCompleted()
         self.clock.advance(HANDSHAKE_TIME)
         self.assertEqual([each.transport.aborted for each in (self.client, shaken)], [True, False])
+
+    def test_idle_time(self) -> None:
+        """
+        A connection on which nothing happens between requests ends after some minutes.
+        """
+        self.client.channel.handshakeCompleted()
+        self.clock.advance(IDLE_TIME - 1)
+        self.assertFalse(self.client.transport.disconnecting)
+        self.clock.advance(1)
+        self.assertTrue(self.client.transport.disconnecting)
 
     def test_idle_connections(self) -> None:
         """
