@@ -20,6 +20,10 @@ Ganeti's results of one hook.
 """
 
 HOOKS_PATH = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+VARIABLE = re.compile(r"GANETI_[A-Za-z0-9_]{1,200}")
+"""
+Names of hooks' variables: all of Ganeti's begin so. Others, such as LD_PRELOAD, would run the caller's code as root.
+"""
 HOOK = re.compile(r"[A-Za-z0-9_-]+")
 
 VARIABLES_LIMIT = 1024 * 1024
@@ -67,12 +71,13 @@ def hooks_runner(context: Context, hpath: Any, phase: Any, env: Any) -> list[lis
 def _variables(env: Any) -> Mapping[str, str]:
     found = shaped(dict[str, str], env, "hooks environment")
     for key, value in found.items():
-        if not key or "=" in text(key, "variable name"):
+        if key != "PATH" and not VARIABLE.fullmatch(key):
             raise FunctionError(f"Invalid variable name: {key!r}")
         text(value, f"value of {key}")
     if sum(len(key) + len(value) for key, value in found.items()) > VARIABLES_LIMIT:
         raise FunctionError(f"Invalid hooks environment: over {VARIABLES_LIMIT} characters")
-    return found
+    # Ours is the same, and whoever sets it chooses the programs that root runs.
+    return {key: value for key, value in found.items() if key != "PATH"}
 
 
 def _hook(path: Path, variables: Mapping[str, str]) -> tuple[int, str]:

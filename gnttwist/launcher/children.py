@@ -276,13 +276,6 @@ class Children:
             record.group.remove()
         record.ended = True
 
-    def close(self) -> None:
-        """
-        Tidy up, at an orderly end.
-        """
-        if self._groups is not None:
-            self._groups.leave()
-
     def dismiss(self, id: str) -> None:
         """
         Forget a child that has ended.

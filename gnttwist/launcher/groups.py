@@ -30,6 +30,17 @@ Beside the calls' groups: where guests are put that were still in their call's.
 """
 
 
+def tidy(base: Path) -> None:
+    """
+    Remove the groups of a node that has no calls now, and that of all nodes where it was the last.
+    """
+    with suppress(OSError):
+        with suppress(FileNotFoundError):
+            (base / GUESTS).rmdir()
+        base.rmdir()
+        base.parent.rmdir()
+
+
 @frozen
 class Group:
     """
@@ -71,6 +82,7 @@ class Group:
         with suppress(OSError):
             self._release_guests()
             self.path.rmdir()
+            tidy(self.path.parent)
 
     def _release_guests(self) -> None:
         guests = [each for each in self._pids() if tree.is_guest(each)]
@@ -106,7 +118,7 @@ class Groups:
             return None
         group = self.of(call)
         try:
-            group.path.mkdir()
+            group.path.mkdir(parents=True)
         except OSError:
             return None
         return group
@@ -126,15 +138,7 @@ class Groups:
         for each in self.base.glob("call-*"):
             with suppress(OSError):
                 each.rmdir()
-
-    def leave(self) -> None:
-        """
-        Remove what is empty, at an orderly end.
-        """
-        self.sweep()
-        with suppress(OSError):
-            self.base.rmdir()
-            self.base.parent.rmdir()
+        tidy(self.base)
 
 
 def find(paths: Paths, mounts: Path = MOUNTS, systemd: Path = SYSTEMD, own: Path = OWN) -> Groups | None:
@@ -152,14 +156,13 @@ def find(paths: Paths, mounts: Path = MOUNTS, systemd: Path = SYSTEMD, own: Path
             # Several nodes of one name may be on one machine, in different places.
             place = zlib.crc32(bytes(paths.root))
             base = mount / TREE / f"{paths.hostname}-{place:08x}"
-        base.mkdir(parents=True, exist_ok=True)
         groups = Groups(base)
         groups.sweep()
         # The mount may be there and forbid this, as in containers.
         trial = groups.of("trial")
-        trial.path.mkdir(exist_ok=True)
+        trial.path.mkdir(parents=True, exist_ok=True)
         usable = os.access(trial.path / "cgroup.procs", os.W_OK)
-        trial.path.rmdir()
+        trial.remove()
     except OSError:
         return None
     return groups if usable else None

@@ -80,7 +80,6 @@ class Launcher:
                 if self._selector.get_map().get(key.fd) is key:
                     key.data()
             self._settle()
-        self._children.close()
         _log(f"stopped; {len(self._children.running())} function processes go on")
 
     # Signals

@@ -45,9 +45,10 @@ class GroupTests(SynchronousTestCase):
         """
         for each in self.groups.base.glob("*/cgroup.kill"):
             each.write_text("1")
-        for place in [*self.groups.base.glob("*/"), self.groups.base]:
+        for place in self.groups.base.glob("*/"):
             wait_until(lambda at=place: self.removed(at), DEADLINE)  # type: ignore[misc]
-        self.groups.leave()
+        self.groups.sweep()
+        self.assertFalse(self.groups.base.exists())
 
     def removed(self, place: Path) -> bool:
         """
@@ -186,5 +187,7 @@ class FindTests(SynchronousTestCase):
         self.mounts.write_text(f"41 31 0:38 / {self.top} rw,relatime - cgroup2 cgroup2 rw\n")
         self.systemd.mkdir()
         self.own.write_text("9:name=systemd:/x\n0::/system.slice/gnt-launcher.service\n")
-        self.found()
-        self.assertTrue((self.top / "system.slice/gnt-launcher.service/gnttwist-calls").is_dir())
+        place = self.top / "system.slice/gnt-launcher.service/gnttwist-calls/call-trial"
+        place.mkdir(parents=True)
+        (place / "cgroup.procs").touch()
+        self.assertEqual(self.found(), place.parent)
