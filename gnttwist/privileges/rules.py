@@ -86,6 +86,8 @@ RULES: Sequence[Rule] = (
     _directory("run", "", 0o775, "masterd", "daemons"),
     _directory("run", "socket", 0o770, "masterd", "daemons"),
     _directory("run", "instance-disks", 0o755, "root", "masterd"),
+    _directory("run", "instance-reason", 0o755, "root", "root"),
+    _directory("run", "crypto", 0o700, "root", "masterd"),
     _directory("log", "", 0o770, "masterd", "daemons"),
     *_files("log", "", "master-daemon.log", 0o600, "masterd", "masterd"),
     *_files("log", "", "conf-daemon.log", 0o600, "confd", "masterd"),
