@@ -11,6 +11,7 @@ from gnttwist.cli.listing import any_of, chosen, fields_option, listing
 from gnttwist.cli.output import moment, plain, print_json, print_members
 from gnttwist.cli.quantities import Age, Priority
 from gnttwist.cli.session import Session, json_option, pass_session
+from gnttwist.cli.watching import MAX_WATCHED, watch_all
 from gnttwist.cli.why import sentences
 from gnttwist.errors import JobLost, from_wire
 
@@ -98,17 +99,31 @@ def info(session: Session, job: int, as_json: bool) -> None:
 
 
 @group.command()
-@job_argument
+@click.argument("jobs", type=click.IntRange(0), nargs=-1, required=True)
 @json_option
 @pass_session
-def watch(session: Session, job: int, as_json: bool) -> None:
+def watch(session: Session, jobs: tuple[int, ...], as_json: bool) -> int:
     """
-    Follow a job to its end, whatever has happened so far.
+    Follow jobs to their end, whatever has happened so far; exit code 1 when one does not end well.
     """
+    if len(jobs) == 1:
+        with view(quiet=as_json) as shown:
+            results = follow(session.client, jobs[0], shown)
+        if as_json:
+            print_json({"job": jobs[0], "results": results})
+        return 0
+    if len(jobs) > MAX_WATCHED:
+        raise click.UsageError(f"{MAX_WATCHED} jobs can be watched at once")
     with view(quiet=as_json) as shown:
-        results = follow(session.client, job, shown)
+        outcomes = watch_all(session.connect, jobs, shown)
     if as_json:
-        print_json({"job": job, "results": results})
+        print_json(
+            [
+                {"job": job, "results": end.results, "error": end.error}
+                for job, end in sorted(outcomes.items())
+            ]
+        )
+    return 0 if all(each.error is None for each in outcomes.values()) else 1
 
 
 @group.command()

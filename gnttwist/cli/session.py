@@ -36,8 +36,14 @@ class Session:
         The connection to gnt-masterd, made when it is first used.
         """
         if self._client is None:
-            self._client = LuxiClient(self.paths.luxi_socket)
+            self._client = self.connect()
         return self._client
+
+    def connect(self) -> LuxiClient:
+        """
+        A connection of the caller's own, for who needs several.
+        """
+        return LuxiClient(self.paths.luxi_socket)
 
     def close(self) -> None:
         """

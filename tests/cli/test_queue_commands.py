@@ -41,6 +41,33 @@ class JobCommandTests(CommandTestCase):
         for command in ("watch", "wait"):
             self.assertEqual(self.fails("job", command, "99"), "gnt: there is no job 99\n")
 
+    def test_watch_several(self) -> None:
+        """
+        Lines of several jobs say whose they are, and one that fails makes the whole command fail.
+        """
+
+        def change(call: luxi.WaitForJobChange) -> object:
+            lines = [[1, [1, 0], "message", "at work"]] if call.log_serial is None else []
+            return [["success", {"disk": {"done": 1, "total": 2, "unit": "MiB"}}], lines]
+
+        def end(call: luxi.QueryJobs) -> object:
+            if call.ids == [2]:
+                return [["error", ["error"], [["OpExecError", ["no disk"]]]]]
+            return [["success", ["success"], [5]]]
+
+        self.answers.update(WaitForJobChange=change, QueryJobs=end)
+        output = self.gnt("job", "watch", "1", "2", "1")
+        self.assertEqual(
+            (output.code, sorted(output.out.splitlines())),
+            (1, ["job 1: at work", "job 1: success", "job 2: at work", "job 2: no disk"]),
+        )
+        found = msgspec.json.decode(self.gnt("job", "watch", "--json", "1", "2").out)
+        self.assertEqual(
+            sorted(found, key=lambda each: int(each["job"])),
+            [{"job": 1, "results": [5], "error": None}, {"job": 2, "results": None, "error": "no disk"}],
+        )
+        self.assertIn("50 jobs", self.fails("job", "watch", *(str(job) for job in range(51))))
+
     def test_archived(self) -> None:
         """
         An archived job has ended: waiting for it ends at once, and watching it gives its results.
