@@ -21,8 +21,11 @@ def replace(path: Path, content: bytes, *, mode: int, owner: tuple[int, int] | N
     @raise OSError: It cannot be written; the old content stays.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
+    # Left by a process of the same number, or put there by a daemon that may write to the directory.
+    with suppress(FileNotFoundError):
+        os.unlink(temporary)
     descriptor = os.open(
-        temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
+        temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
     )
     try:
         with open(descriptor, "wb") as file:

@@ -13,6 +13,8 @@ from typing import Any
 
 from gnttwist.functions import arguments, files
 from gnttwist.functions.registry import Context, FunctionError, function
+from gnttwist.privileges.accounts import BadUsers, load
+from gnttwist.privileges.rules import rule_of
 
 ALLOWED = frozenset(
     {
@@ -96,8 +98,8 @@ def upload_file(context: Context, file: Any) -> None:
     """
     Replace one of the allowed files at once.
 
-    On a node of a virtual cluster (one with a root) all files stay the one user's own; elsewhere owner and group are
-    names of this machine.
+    Owner and group are names of this machine, and not looked at on a node of a virtual cluster (one with a root).
+    Where none is given, or looked at, they are as this node's table of files has them.
 
     @param file: C{[path, content, mode, owner, group, atime, mtime]}; the content is plain or compressed as
         L{unpack} has it; owner and group may be null.
@@ -110,8 +112,8 @@ def upload_file(context: Context, file: Any) -> None:
     if not 0 <= mode <= 0o777:
         raise FunctionError(f"Invalid file mode: {mode}")
     data = unpack(content)
-    ids = None if context.paths.root != Path("/") else (_user(owner), _group(group))
     target = context.paths.real(path)
+    ids = _ids(context, target, owner, group)
     try:
         files.replace(target, data, mode=mode, owner=ids)
         os.utime(target, (atime, mtime))
@@ -142,6 +144,22 @@ def unpack(content: object) -> bytes:
     if len(data) > UPLOAD_LIMIT:
         raise FunctionError(f"The content is larger than {UPLOAD_LIMIT >> 20} MiB")
     return data
+
+
+def _ids(context: Context, target: Path, owner: str | None, group: str | None) -> tuple[int, int] | None:
+    """
+    Whose an uploaded file is; C{None} leaves it to whoever writes it.
+    """
+    named = (_user(owner), _group(group)) if context.paths.root == Path("/") else (-1, -1)
+    try:
+        accounts = load(context.paths)
+    except BadUsers as reason:
+        raise FunctionError(str(reason)) from reason
+    rule = rule_of(context.paths, target)
+    if not accounts.separate or rule is None:
+        return None if named == (-1, -1) else named
+    wanted = (accounts.uid(rule.owner), accounts.gid(rule.group))
+    return (wanted[0] if named[0] < 0 else named[0], wanted[1] if named[1] < 0 else named[1])
 
 
 def _user(name: str | None) -> int:

@@ -5,6 +5,7 @@ The names, modes, owners and groups are Ganeti's (reference: layout, section 11.
 this project has beside them.
 """
 
+import fnmatch
 import stat
 from collections.abc import Sequence
 from pathlib import Path
@@ -113,3 +114,15 @@ RULES: Sequence[Rule] = (
     _directory("lock", "", 0o1777, "root", "root", virtual=True),
     *_files("lock", "", "ganeti-ssconf.lock", 0o644, "root", "root", also="masterd"),
 )
+
+
+def rule_of(paths: Paths, file: Path) -> Rule | None:
+    """
+    The rule of a file, by its path on this machine.
+    """
+    for rule in RULES:
+        if rule.files is None or file.parent != rule.tree(paths) / rule.below:
+            continue
+        if fnmatch.fnmatchcase(file.name, rule.files):
+            return rule
+    return None

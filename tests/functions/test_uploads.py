@@ -3,6 +3,7 @@ Tests for L{gnttwist.functions.uploads}.
 """
 
 import base64
+import os
 import stat
 import zlib
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from gnttwist.functions.registry import FunctionError
 from gnttwist.functions.uploads import unpack, upload_file, write_ssconf_files
+from gnttwist.privileges.accounts import load, numbered, users_file
 from tests.functions.context import NodeTestCase
 
 CONFIG = "/var/lib/ganeti/config.data"
@@ -31,6 +33,19 @@ class UploadTests(NodeTestCase):
         self.assertEqual(stat.S_IMODE(file.stat().st_mode), 0o640)
         self.assertEqual(file.stat().st_mtime, 2000)
         self.assertEqual([each.name for each in file.parent.iterdir()], ["config.data"])
+
+    def test_owners(self) -> None:
+        """
+        Where daemons have users of their own, a file goes to those of this node's table.
+        """
+        if os.geteuid() != 0:
+            self.skipTest("only root can give files away")
+        users_file(self.context.paths).parent.mkdir(parents=True, exist_ok=True)
+        users_file(self.context.paths).write_text(numbered(70000))
+        accounts = load(self.context.paths)
+        upload_file(self.context, [CONFIG, [0, "{}"], 0o640, None, None, 0, 0])
+        found = (self.root / "var/lib/ganeti/config.data").stat()
+        self.assertEqual((found.st_uid, found.st_gid), (accounts.uid("masterd"), accounts.gid("confd")))
 
     def test_not_allowed(self) -> None:
         """
