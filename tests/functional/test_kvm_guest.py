@@ -4,6 +4,7 @@ Real guests: QEMU is started, asked and ended, and tinylinux boots from a disk t
 Skipped where QEMU is not installed, or where tinylinux' packages cannot be had.
 """
 
+import contextlib
 import os
 import re
 import signal
@@ -12,7 +13,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -259,7 +259,7 @@ def held_by(pid: int) -> set[str]:
     """
     found = set()
     for each in Path(f"/proc/{pid}/fd").iterdir():
-        with suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError):
             found.add(os.readlink(each))
     return found
 
