@@ -13,6 +13,7 @@ from OpenSSL import SSL
 from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.error import ConnectError, ConnectionAborted, ConnectionClosed
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web._newclient import RequestNotSent  # not exported, and raised all the same
 from twisted.web.client import Agent, HTTPConnectionPool, RequestTransmissionFailed, ResponseFailed
@@ -77,15 +78,34 @@ class NodeHTTP:
     Asks nodes.
     """
 
+    _log = Logger()
+
     def __init__(self, reactor: Any, tls: MutualTLS | FileTLS, port: int) -> None:
+        self._reactor = reactor
         self._clock: IReactorTime = reactor
         self._port = port
-        self._pool = HTTPConnectionPool(reactor)
+        self._tls = tls
+        self._open()
+
+    def _open(self) -> None:
+        self._shown = self._tls.current.digest
+        self._pool = HTTPConnectionPool(self._reactor)
         # What may be asked again is known elsewhere.
         self._pool.retryAutomatically = False
         self._pool.cachedConnectionTimeout = KEEP_FOR
         self._pool.maxPersistentPerHost = KEEP_MOST
-        self._agent = Agent(reactor, tls, CONNECT_TIMEOUT, pool=self._pool)
+        self._agent = Agent(self._reactor, self._tls, CONNECT_TIMEOUT, pool=self._pool)
+
+    def _follow_certificate(self) -> None:
+        """
+        When there is a new certificate, keep no connection on which the old one was shown: nodes that have forgotten
+        that one refuse what is asked there. Requests under way end first.
+        """
+        if self._tls.current.digest != self._shown:
+            self._pool.cachedConnectionTimeout = 0
+            closing: Deferred[None] = self._pool.closeCachedConnections()
+            closing.addErrback(lambda why: self._log.failure("closing unused connections", failure=why))
+            self._open()
 
     def close(self) -> Deferred[None]:
         """
@@ -105,6 +125,7 @@ class NodeHTTP:
             or abandoned.
         @raise Unreachable: There is no answer.
         """
+        self._follow_certificate()
         try:
             response = await _abandonable(self._request(address, path, body, stream, silence))
         except _TROUBLES as reason:

@@ -119,6 +119,13 @@ class MutualTLS:
     _options: CertificateOptions
     _verification: _Verification = field(alias="verification")
 
+    @property
+    def current(self) -> "MutualTLS":
+        """
+        This, which does not change; see L{gnttwist.net.tls_files.FileTLS.current}.
+        """
+        return self
+
     def serverConnectionForTLS(self, tlsProtocol: TLSMemoryBIOProtocol) -> SSL.Connection:
         return self._verified(self._options.serverConnectionForTLS(tlsProtocol))
 

@@ -87,14 +87,13 @@ class CertificateTests(DaemonCase):
         ):
             step()
             await deferLater(self.reactor, PAUSE)
-            # The kept connections still show the old certificates; these show what is used now.
+            # Kept connections may still show the node's old certificate; these show what is used now.
             another = HTTPNodeCaller(self.reactor, tls, lambda: 0.0, self.port, lambda: 0.0)
             self.assertEqual(await another.query(self.node, "version", []), 42)
             await another.close()
         self.over = True
         counts = await gatherResults(calls)
         self.assertGreater(min(counts), 4)
-        await caller.close()
         self.put(new)
         self.allow(new_own)
         self.assertEqual(await caller.query(self.node, "version", []), 42)
