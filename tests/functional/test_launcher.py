@@ -2,6 +2,7 @@
 The launcher as a process: how it is started, and what a hostile front end can do to it.
 """
 
+import json
 import os
 import signal
 import socket
@@ -15,15 +16,16 @@ from shutil import rmtree
 from twisted.internet import reactor  # noqa: TID251 - real processes
 from twisted.trial.unittest import SynchronousTestCase
 
-from gnttwist.launcher import protocol
+from gnttwist.launcher import groups, protocol
 from gnttwist.launcher.children import CHILDREN_LIMIT
 from gnttwist.launcher.connection import QUEUE_LIMIT
 from gnttwist.launcher.server import STRANGERS
-from gnttwist.launcher.tree import processes
+from gnttwist.launcher.tree import belonging, processes
 from gnttwist.noded.descriptors import sealed
 from gnttwist.noded.launching import start_launcher
 from gnttwist.noded.processes import LauncherGone
 from gnttwist.paths import Paths
+from gnttwist.sandbox.processes import wait_until as wait_until_now
 from tests.noded.process_conformance import (
     PYTHONPATH,
     TABLE,
@@ -292,6 +294,22 @@ class LauncherTests(SynchronousTestCase):
         self.client.receive()
         self.assertNotIn("SECRET", Path(started.spool).read_text())
         self.assertIn("GANETI_ROOTDIR", Path(started.spool).read_text())
+
+    def test_abort_reaches_the_lost(self) -> None:
+        """
+        With control groups, an abort ends also what has left the call's session and lost its parents.
+        """
+        if groups.find(self.paths) is None:
+            self.skipTest("there is no cgroup v2 here in which groups can be made")
+        trace = self.paths.root / "trace"
+        started = self.start("lose", json.dumps([str(trace)]).encode())
+        self.assertTrue(wait_until_now(trace.exists, DEADLINE))
+        lost = int(trace.read_text())
+        self.assertNotIn(lost, belonging(processes(), started.pid))
+        answer = self.client.ask(protocol.SignalChild(1, started.id, signal.SIGTERM, True))
+        self.assertEqual(answer, protocol.Signalled(1))
+        self.assertEqual(self.client.receive(), protocol.Exited(started.id, None, signal.SIGTERM))
+        self.assertFalse(is_running(lost))
 
     def test_only_one(self) -> None:
         """

@@ -152,6 +152,15 @@ def grow_tree(context: Context, path: str, stubborn: bool) -> None:
     guest.wait()
 
 
+def lose(context: Context, path: str) -> None:
+    """
+    Start a program that leaves the session and whose parents end, have it write down its number, and wait.
+    """
+    escaped = f"echo $$ > {path}.new; mv {path}.new {path}; exec sleep {LONGEST}"
+    subprocess.run(["sh", "-c", '(setsid sh -c "$0" </dev/null >/dev/null 2>&1 &)', escaped], check=True)
+    _wait_for(Path(path + ".never"))
+
+
 FUNCTIONS: Mapping[str, Function] = {
     each.__name__: each
     for each in (
@@ -168,5 +177,6 @@ FUNCTIONS: Mapping[str, Function] = {
         wait,
         soft_limits,
         grow_tree,
+        lose,
     )
 }
