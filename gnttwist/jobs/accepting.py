@@ -32,11 +32,6 @@ from gnttwist.store.interface import (
     Write,
 )
 
-MAX_UNFINISHED = 20_000
-"""
-How many jobs may be queued or running: some kilobytes each.
-"""
-
 JOBS_AT_ONCE = MAX_OPERATIONS - 28
 """
 How many jobs one transaction accepts, room left for what goes with them.
@@ -82,6 +77,7 @@ class Intake:
 
     @ivar _entropy: Makes so many random bytes.
     @ivar _unfinished: How many jobs there are that have not ended.
+    @ivar _limit: How many of them there may be, now.
     @ivar _accepted: Called with each job when it is durable, before anybody is told.
     """
 
@@ -91,6 +87,7 @@ class Intake:
     _opcodes: Opcodes
     _entropy: Callable[[int], bytes]
     _unfinished: Callable[[], int]
+    _limit: Callable[[], int]
     _accepted: Callable[[Accepted], None]
     _on_fatal: OnFatal
     _serial: int = 0
@@ -225,7 +222,7 @@ class Intake:
     def _check_open(self, count: int, even_if_drained: bool) -> None:
         if self._drained and not even_if_drained:
             raise OperationError("Queue drained")
-        if self._unfinished() + count > MAX_UNFINISHED:
+        if self._unfinished() + count > self._limit():
             raise JobQueueFull
 
     def _make(self, id: int, parsed: submission.Parsed, uid: int | None) -> Accepted:

@@ -22,6 +22,7 @@ from gnttwist.jobs.engine import PRECEDING, JobRun, Secrets, ended_from
 from gnttwist.jobs.gate import Gate
 from gnttwist.jobs.granting import Locks
 from gnttwist.jobs.journal import Journal
+from gnttwist.jobs.limits import max_queued
 from gnttwist.jobs.live import JobView, LiveJob, OnFatal, with_op
 from gnttwist.jobs.locks import LockRow
 from gnttwist.jobs.log import JobLog
@@ -86,7 +87,15 @@ class Queue:
         self._locks = Locks()
         self._acknowledgements = Acknowledgements(clock, store, caller, self._on_fatal)
         self._intake = Intake(
-            clock, now, store, opcodes, entropy, lambda: len(self._starter), self._accepted, self._on_fatal
+            clock,
+            now,
+            store,
+            opcodes,
+            entropy,
+            lambda: len(self._starter),
+            self._room,
+            self._accepted,
+            self._on_fatal,
         )
         self._jobs: dict[int, LiveJob] = {}
         self._secrets: dict[int, Secrets] = {}
@@ -328,6 +337,9 @@ class Queue:
 
     def _places(self) -> int:
         return self._configuration.snapshot.cluster.max_running_jobs
+
+    def _room(self) -> int:
+        return max_queued(self._configuration.snapshot.cluster)
 
     def _new_live(self, job: Job, log: JobLog) -> LiveJob:
         live = LiveJob(job, log, self._store, self._published, self._on_fatal)

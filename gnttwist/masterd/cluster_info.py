@@ -6,6 +6,7 @@ import platform
 from typing import Any
 
 from gnttwist.config.snapshot import Snapshot
+from gnttwist.jobs.limits import max_queued
 from gnttwist.model.objects import Cluster
 
 SOFTWARE_VERSION = "3.0.2"
@@ -80,6 +81,9 @@ def config_value(config: Snapshot, drained: bool, paused_until: int | None, name
             return drained
         case "modify_ssh_setup" | "ssh_key_type" | "ssh_key_bits":
             return getattr(config.cluster, name)
+        case "max_queued_jobs":
+            # Our own: Ganeti has no such limit, and its description of the cluster no room for it.
+            return max_queued(config.cluster)
         case "watcher_pause":
             return paused_until
         case _:

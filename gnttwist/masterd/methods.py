@@ -23,6 +23,7 @@ from gnttwist.masterd.job_changes import Change, change_of, check_fields
 from gnttwist.masterd.luxi import Answer
 from gnttwist.masterd.peer import Peer
 from gnttwist.masterd.queue_interface import Queue
+from gnttwist.masterd.queue_limits import QueueLimits
 from gnttwist.masterd.submissions import SubmissionLog
 from gnttwist.masterd.watcher import WatcherPause
 from gnttwist.masterd.why import explain
@@ -59,6 +60,7 @@ class Methods:
     _sources: Callable[[], Sources]
     _rules: FilterRules
     _watcher: WatcherPause
+    _limits: QueueLimits
     _submissions: SubmissionLog = field(init=False)
     _info: Encoded[Snapshot] = field(factory=lambda: Encoded(cluster_info), init=False)
     _changes: Encoded[Change] = field(factory=lambda: Encoded(list), init=False)
@@ -77,6 +79,7 @@ class Methods:
             luxi.AutoArchiveJobs: self._auto_archive,
             luxi.ChangeJobPriority: self._change_priority,
             luxi.SetDrainFlag: self._set_drained,
+            luxi.SetQueueLimits: self._set_queue_limits,
             luxi.SetWatcherPause: self._set_watcher_pause,
             luxi.ReplaceFilter: self._replace_filter,
             luxi.DeleteFilter: self._delete_filter,
@@ -182,6 +185,9 @@ class Methods:
         await self._queue.set_drained(call.drained)
         self._log.info("{peer} set the queue's drain flag to {drained}", peer=peer, drained=call.drained)
         return True
+
+    async def _set_queue_limits(self, call: luxi.SetQueueLimits, peer: Peer, message: bytes) -> None:
+        await self._limits.set(call)
 
     async def _set_watcher_pause(
         self, call: luxi.SetWatcherPause, peer: Peer, message: bytes

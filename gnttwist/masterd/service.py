@@ -38,6 +38,7 @@ from gnttwist.masterd.interpreter import Interpreter
 from gnttwist.masterd.live import LiveData
 from gnttwist.masterd.luxi import LuxiFactory
 from gnttwist.masterd.methods import Methods
+from gnttwist.masterd.queue_limits import QueueLimits
 from gnttwist.masterd.watcher import WatcherPause
 from gnttwist.net.certificates import BadCertificate
 from gnttwist.net.identity import Identity
@@ -168,7 +169,10 @@ class MasterDaemon(Service):
         watcher = WatcherPause(store, paths.watcher_pause, self._in_thread, time.time)
         await watcher.load()
         rules = FilterRules(configuration, lambda: queue.last_id, time.time, SystemRandom())
-        methods = Methods(queue, reactor, time.time, lambda: configuration.snapshot, sources, rules, watcher)
+        limits = QueueLimits(configuration, time.time, SystemRandom())
+        methods = Methods(
+            queue, reactor, time.time, lambda: configuration.snapshot, sources, rules, watcher, limits
+        )
         self._listen(LuxiFactory(reactor, methods), paths.luxi_socket, "daemons")
         self._log.info("ready on {path}", path=paths.luxi_socket)
 

@@ -291,6 +291,15 @@ class SetDrainFlag(Call, frozen=True):
     drained: bool
 
 
+class SetQueueLimits(Call, frozen=True):
+    """
+    How many jobs may run at once, and how many may be queued or running; C{null} leaves it as it is. Not Ganeti's.
+    """
+
+    running: int | None
+    queued: int | None
+
+
 class SetWatcherPause(Call, frozen=True):
     """
     Keep the watcher still until a time, in seconds since the epoch.

@@ -231,7 +231,8 @@ class ClusterCommandTests(CommandTestCase):
         """
         self.answers.update(
             SetDrainFlag=True,
-            QueryConfigValues=[True],
+            QueryConfigValues=[True, 500],
+            SetQueueLimits=None,
             QueryClusterInfo={"max_running_jobs": 20},
             QueryJobs=[["success"], ["queued"], ["success"]],
         )
@@ -240,8 +241,12 @@ class ClusterCommandTests(CommandTestCase):
         self.assertEqual(self.master.calls, [luxi.SetDrainFlag(True), luxi.SetDrainFlag(False)])
         self.assertEqual(
             self.gnt("cluster", "queue", "info").out,
-            "The queue is drained: no new jobs are taken.\nJobs: 1 queued, 2 success; 20 may run at once.\n",
+            "The queue is drained: no new jobs are taken.\n"
+            "Jobs: 1 queued, 2 success; 20 may run at once, 500 queue.\n",
         )
+        self.gnt("cluster", "queue", "limit", "--running", "7")
+        self.assertEqual(self.master.calls[-1], luxi.SetQueueLimits(7, None))
+        self.assertIn("--running", self.fails("cluster", "queue", "limit"))
 
     def test_watcher(self) -> None:
         """

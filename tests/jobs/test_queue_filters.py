@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 
 from gnttwist.config.draft import Draft
+from gnttwist.errors import JobQueueFull
+from gnttwist.jobs.limits import with_limits
 from gnttwist.model.objects import JobFilter
 from tests.jobs.test_queue import NOTHING, QueueCase, making
 
@@ -98,3 +100,15 @@ class FilterTests(QueueCase):
         self.master.run(0.1)
         self.assertEqual(self.statuses(second), ["running"])
         self.master.finish()
+
+    def test_queue_limit(self) -> None:
+        """
+        A lowered limit of queued jobs refuses new ones at once, and those that are there go on.
+        """
+        cluster = self.master.configuration.snapshot.cluster
+        jobs = [self.master.submit(NOTHING) for _ in range(3)]
+        self.edit(lambda draft: draft.put(with_limits(cluster, None, 2)))
+        self.assertRaises(JobQueueFull, self.master.submit, NOTHING)
+        self.master.finish()
+        self.assertEqual([self.statuses(each) for each in jobs], [["success"]] * 3)
+        self.master.submit(NOTHING)

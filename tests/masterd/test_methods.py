@@ -17,11 +17,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from gnttwist.config import records
 from gnttwist.config.service import Configuration
 from gnttwist.errors import JobLost, OperationError, OpPrereqError
+from gnttwist.jobs.limits import max_queued
 from gnttwist.jobs.live import JobView
 from gnttwist.masterd.filter_rules import FilterRules
 from gnttwist.masterd.luxi import Answer
 from gnttwist.masterd.methods import Methods
 from gnttwist.masterd.peer import Peer
+from gnttwist.masterd.queue_limits import QueueLimits
 from gnttwist.masterd.watcher import WatcherPause
 from gnttwist.model.job import Job, LogEntry, QueuedOp
 from gnttwist.query.sources import LiveCall, Sources
@@ -153,6 +155,7 @@ class MethodsTests(SynchronousTestCase):
             lambda: sources,
             rules,
             self.watcher,
+            QueueLimits(self.configuration, lambda: self.now, Random(1)),
         )
 
     def answering(self, call: luxi.Call) -> Deferred[Answer]:
@@ -352,6 +355,22 @@ class MethodsTests(SynchronousTestCase):
         config = records.of_objects([self.config.cluster, *self.config.nodes, *self.config.groups])
         self.store.transact(Transaction([*config, *records.bookkeeping(self.config)]))
         self.successResultOf(Deferred.fromCoroutine(self.configuration.load()))
+
+    def test_limits(self) -> None:
+        """
+        How many jobs may run and queue is changed one by one; what is too much or too little is refused.
+        """
+        self.load()
+        before = self.configuration.snapshot.cluster.max_running_jobs
+        self.result(luxi.SetQueueLimits(None, 5))
+        cluster = self.configuration.snapshot.cluster
+        self.assertEqual((cluster.max_running_jobs, max_queued(cluster)), (before, 5))
+        self.result(luxi.SetQueueLimits(7, None))
+        cluster = self.configuration.snapshot.cluster
+        self.assertEqual((cluster.max_running_jobs, max_queued(cluster)), (7, 5))
+        for wrong in (luxi.SetQueueLimits(0, None), luxi.SetQueueLimits(None, 10**9)):
+            self.refusal(wrong, OpPrereqError)
+        self.assertEqual(self.result(luxi.QueryConfigValues(["max_queued_jobs"])), [20_000])
 
     def test_lost_jobs(self) -> None:
         """

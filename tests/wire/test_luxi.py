@@ -58,7 +58,7 @@ Requests that real clients sent, and what they mean.
 """
 
 
-OWN = {"QueryJobBlockers"}
+OWN = {"QueryJobBlockers", "SetQueueLimits"}
 """
 Methods that Ganeti does not have.
 """
