@@ -78,7 +78,7 @@ class Intake:
     @ivar _entropy: Makes so many random bytes.
     @ivar _unfinished: How many jobs there are that have not ended.
     @ivar _limit: How many of them there may be, now.
-    @ivar _accepted: Called with each job when it is durable, before anybody is told.
+    @ivar _accepted: Called with each job and the revision when it is durable, before anybody is told.
     """
 
     _clock: IReactorTime
@@ -88,7 +88,7 @@ class Intake:
     _entropy: Callable[[int], bytes]
     _unfinished: Callable[[], int]
     _limit: Callable[[], int]
-    _accepted: Callable[[Accepted], None]
+    _accepted: Callable[[Accepted, int], None]
     _on_fatal: OnFatal
     _serial: int = 0
     _drained: bool = False
@@ -257,11 +257,11 @@ class Intake:
         except TooLarge:
             self._serial = before
             raise
-        return durable.addCallback(lambda _: self._tell(accepted))
+        return durable.addCallback(lambda committed: self._tell(accepted, committed.revision))
 
-    def _tell(self, accepted: Sequence[Accepted]) -> None:
+    def _tell(self, accepted: Sequence[Accepted], revision: int) -> None:
         for each in accepted:
-            self._accepted(each)
+            self._accepted(each, revision)
 
     def _write(self, writes: Sequence[Write]) -> Deferred[None]:
         durable: list[Deferred[Committed]] = []

@@ -81,12 +81,14 @@ class JobView:
     The lines are shared with later views, which only append.
 
     @ivar progress: What is going on, by what it is.
+    @ivar revision: The store's, when the job or its log last changed.
     """
 
     job: Job
     _lines: Sequence[LogEntry] = ()
     _count: int = 0
     progress: Mapping[str, Progress] = field(factory=dict)
+    revision: int = 0
 
     @property
     def log(self) -> Sequence[LogEntry]:
@@ -100,6 +102,13 @@ class JobView:
         The lines that came after one; 0 for all.
         """
         return self._lines[max(0, serial) : self._count]
+
+    @property
+    def lines(self) -> int:
+        """
+        How many lines the log has.
+        """
+        return self._count
 
     @property
     def is_final(self) -> bool:
@@ -144,11 +153,13 @@ class LiveJob:
         """
         return self.job.status in FINAL
 
-    def loaded(self) -> None:
+    def loaded(self, revision: int) -> None:
         """
-        Take the state for durable: it was read from the store.
+        Take the state for durable: it was read from the store, or has just been accepted.
+
+        @param revision: Of its last change.
         """
-        self.view = JobView(self.job, self.log.lines, len(self.log.lines))
+        self.view = JobView(self.job, self.log.lines, len(self.log.lines), revision=revision)
 
     def commit(self, writes: Sequence[Write] = (), *, job: Job | None = None) -> Deferred[int]:
         """
@@ -200,13 +211,21 @@ class LiveJob:
             raise
 
         def durable(outcome: Committed) -> None:
-            progress = self.view.progress if self.view else {}
-            self.view = JobView(job, self.log.lines, lines, progress)
+            self.view = self._next_view(job, lines, outcome.revision)
             self._published(self)
             result.callback(outcome.revision)
 
         committed.addCallbacks(durable, self._on_fatal)
         return result
+
+    def _next_view(self, job: Job, lines: int, revision: int) -> JobView:
+        before = self.view
+        if before is None:
+            return JobView(job, self.log.lines, lines, {}, revision)
+        if before.job is job and before.lines == lines:
+            # Only the journal has grown.
+            revision = before.revision
+        return JobView(job, self.log.lines, lines, before.progress, revision)
 
     def _commit_lines(self) -> Deferred[int]:
         lines, self._waiting_lines = (

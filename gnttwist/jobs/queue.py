@@ -2,7 +2,7 @@
 The job queue: all jobs, which of them run, and what users may do to them.
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -233,6 +233,14 @@ class Queue:
         """
         return await self.subscriptions.wait_for_change(id, compute, previous, timeout, shared=shared)
 
+    async def wait_for_any_change(
+        self, jobs: Collection[int] | None, since: int, timeout: float
+    ) -> tuple[int, list[JobView]]:
+        """
+        See L{Subscriptions.wait_for_any_change}.
+        """
+        return await self.subscriptions.wait_for_any_change(jobs, since, timeout)
+
     async def cancel(self, id: int, kill: bool = False) -> tuple[bool, str]:
         """
         Cancel a job that has not begun to do anything, or with C{kill} stop any job at its next step and undo
@@ -341,9 +349,9 @@ class Queue:
     def _room(self) -> int:
         return max_queued(self._configuration.snapshot.cluster)
 
-    def _new_live(self, job: Job, log: JobLog) -> LiveJob:
+    def _new_live(self, job: Job, log: JobLog, revision: int) -> LiveJob:
         live = LiveJob(job, log, self._store, self._published, self._on_fatal)
-        live.loaded()
+        live.loaded(revision)
         self._jobs[job.id] = live
         return live
 
@@ -351,14 +359,16 @@ class Queue:
         if live.view is not None:
             self.subscriptions.changed(live.view)
 
-    def _accepted(self, accepted: Accepted) -> None:
-        live = self._new_live(accepted.job, JobLog())
+    def _accepted(self, accepted: Accepted, revision: int) -> None:
+        live = self._new_live(accepted.job, JobLog(), revision)
+        self._published(live)
         self._secrets[live.id] = accepted.secrets
         self._starter.add(live)
 
     def _resume(self, found: Found) -> None:
+        self.subscriptions.restore(found.revisions)
         for job in found.jobs.values():
-            live = self._new_live(job, JobLog(found.lines.get(job.id, ())))
+            live = self._new_live(job, JobLog(found.lines.get(job.id, ())), found.revisions[job.id])
             if job.status in FINAL:
                 live.log.close()
             elif job.status == "queued":

@@ -40,6 +40,7 @@ class Found:
     @ivar epoch: The store's UUID.
     @ivar serial: The last job number given.
     @ivar stopped: When the process before was last seen at work, in seconds since the epoch.
+    @ivar revisions: Of each job's last change.
     @ivar journals: Of jobs that were started and have not ended.
     @ivar stale: Journal records that nobody needs.
     """
@@ -49,6 +50,7 @@ class Found:
     drained: bool
     stopped: float
     jobs: dict[int, Job] = field(factory=dict)
+    revisions: dict[int, int] = field(factory=dict)
     lines: dict[int, list[LogEntry]] = field(factory=dict)
     journals: dict[int, Journal] = field(factory=dict)
     stale: Sequence[Delete] = ()
@@ -66,11 +68,17 @@ async def load(store: Store) -> Found:
     epoch = [each async for each in _entries(store, EPOCH_KEY)]
     if not epoch:
         raise NoEpoch(f"the store has no {EPOCH_KEY}: make the cluster first")
-    jobs = [decode(Job, each.value) async for each in _entries(store, JOB_PREFIX)]
+    jobs = []
+    revisions: dict[int, int] = {}
+    async for each in _entries(store, JOB_PREFIX):
+        jobs.append(decode(Job, each.value))
+        revisions[jobs[-1].id] = each.modified
     lines: defaultdict[int, list[LogEntry]] = defaultdict(list)
     decode_line = msgspec.json.Decoder(LogEntry).decode
     async for each in _entries(store, log.PREFIX):
-        lines[_owner(each.key, log.PREFIX)].append(decode_line(each.value))
+        owner = _owner(each.key, log.PREFIX)
+        lines[owner].append(decode_line(each.value))
+        revisions[owner] = max(each.modified, revisions.get(owner, 0))
     serial = [int(each.value) async for each in _entries(store, SERIAL_KEY)]
     by_id = {each.id: each for each in jobs}
     journals, stale = await _journals(store, by_id)
@@ -80,6 +88,7 @@ async def load(store: Store) -> Found:
         drained=bool([each async for each in _entries(store, DRAIN_KEY)]),
         stopped=_last_seen(jobs, lines.values()),
         jobs=by_id,
+        revisions=revisions,
         lines=dict(lines),
         journals=journals,
         stale=stale,

@@ -5,7 +5,7 @@ Waiters are told to look again, at most every 50 ms for each job, and at once wh
 durable.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable, Mapping
 from typing import Any, TypeVar
 
 from attrs import define, field
@@ -14,6 +14,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from gnttwist.errors import JobLost
+from gnttwist.jobs.changes import Changes
 from gnttwist.jobs.live import JobView
 
 T = TypeVar("T")
@@ -26,6 +27,16 @@ Seconds in which changes of a job are collected.
 WOKEN_AT_ONCE = 200
 """
 How many waiters look again in one turn of the reactor: some 6 ms of work, in which nobody else is served.
+"""
+
+ANY = 0
+"""
+The topic of those who wait for any job; there is no job of this number.
+"""
+
+TOLD_AT_ONCE = 1000
+"""
+How many changed jobs one answer tells of; more only if they changed in the same transaction.
 """
 
 GONE = "Can't load job file"
@@ -60,6 +71,14 @@ class Subscriptions:
     _clock: IReactorTime
     _find: Callable[[int], JobView | None]
     _topics: dict[int, _Topic] = field(factory=dict)
+    _changes: Changes = field(factory=Changes, init=False)
+
+    def restore(self, revisions: Mapping[int, int]) -> None:
+        """
+        Take up of which revisions the jobs are that were found at start.
+        """
+        for job, revision in sorted(revisions.items(), key=lambda each: each[1]):
+            self._changes.note(job, revision)
 
     async def wait_for_change(
         self,
@@ -97,11 +116,59 @@ class Subscriptions:
             if not topic.users:
                 self._drop(job, topic)
 
+    async def wait_for_any_change(
+        self, jobs: Collection[int] | None, since: int, timeout: float
+    ) -> tuple[int, list[JobView]]:
+        """
+        Wait until at least one of several jobs has changed since a revision.
+
+        Where more have changed than L{TOLD_AT_ONCE}, those that changed first are told, and the revision is theirs:
+        who asks again with it misses nothing.
+
+        @param jobs: Their numbers; C{None} for all jobs, also those to come.
+        @param since: What an earlier answer gave; 0 for all that there is.
+        @param timeout: In seconds.
+        @return: The revision to go on from, and the changed jobs as they are now; none if nothing changed in time.
+        """
+        topic = self._topics.setdefault(ANY, _Topic())
+        topic.users += 1
+        try:
+            end = self._clock.seconds() + timeout
+            while True:
+                # What was looked at once is not looked at again, nor does the client need to see it again.
+                since, found = self._changed_since(jobs, since)
+                if found:
+                    return since, found
+                left = end - self._clock.seconds()
+                if left <= 0 or not await self._changed(topic, left):
+                    return since, []
+        finally:
+            topic.users -= 1
+            if not topic.users:
+                self._drop(ANY, topic)
+
+    def _changed_since(self, jobs: Collection[int] | None, since: int) -> tuple[int, list[JobView]]:
+        found: list[JobView] = []
+        last = since
+        for job, revision in self._changes.since(since):
+            if len(found) >= TOLD_AT_ONCE and revision != last:
+                break
+            view = self._find(job) if jobs is None or job in jobs else None
+            if view is not None:
+                found.append(view)
+            last = revision
+        return last, found
+
     def changed(self, view: JobView) -> None:
         """
-        A job's durable state has changed.
+        A job's durable state has changed, or its progress.
         """
-        topic = self._topics.get(view.job.id)
+        news = self._changes.note(view.job.id, view.revision)
+        if news:
+            self._tell_soon(self._topics.get(ANY), view)
+        self._tell_soon(self._topics.get(view.job.id), view)
+
+    def _tell_soon(self, topic: _Topic | None, view: JobView) -> None:
         if topic is None:
             return
         if view.is_final or view.job.archived:

@@ -74,6 +74,7 @@ class Methods:
             luxi.SubmitManyJobs: self._submit_many,
             luxi.PickupJob: self._pickup,
             luxi.WaitForJobChange: self._wait_for_change,
+            luxi.WaitForAnyJobChange: self._wait_for_any_change,
             luxi.CancelJob: self._cancel,
             luxi.ArchiveJob: self._archive,
             luxi.AutoArchiveJobs: self._auto_archive,
@@ -151,6 +152,15 @@ class Methods:
         )
         # Nothing new in time: what Ganeti's daemon answers then is what the client has, and no lines.
         return [call.previous, []] if change is None else self._changes.of(change)
+
+    async def _wait_for_any_change(
+        self, call: luxi.WaitForAnyJobChange, peer: Peer, message: bytes
+    ) -> list[Any]:
+        check_fields(call.fields)
+        jobs = {job_id(each) for each in call.job_ids} if call.job_ids else None
+        timeout = min(max(call.timeout, 0.0), luxi.WAIT_LIMIT)
+        revision, views = await self._queue.wait_for_any_change(jobs, call.revision, timeout)
+        return [revision, [[view.job.id, change_of(view, call.fields, None)[0]] for view in views]]
 
     async def _cancel(self, call: luxi.CancelJob, peer: Peer, message: bytes) -> list[Any]:
         job = job_id(call.job_id)

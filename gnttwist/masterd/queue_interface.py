@@ -2,7 +2,7 @@
 What gnt-masterd's methods ask of the job queue.
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from gnttwist.query.sources import Jobs
@@ -61,6 +61,15 @@ class Queue(Jobs, Protocol):
     ) -> T | None:
         """
         Wait until what C{compute} makes of a job differs from C{previous}, or the job has ended.
+        """
+
+    async def wait_for_any_change(
+        self, jobs: Collection[int] | None, since: int, timeout: float
+    ) -> tuple[int, Sequence[Any]]:
+        """
+        Wait until one of these jobs, or of all, has changed since a revision.
+
+        @return: The revision to go on from, and the changed jobs.
         """
 
     async def cancel(self, id: int, kill: bool = False) -> tuple[bool, str]:

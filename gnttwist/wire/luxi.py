@@ -111,6 +111,18 @@ class WaitForJobChange(Call, frozen=True):
     timeout: float
 
 
+class WaitForAnyJobChange(Call, frozen=True):
+    """
+    Our own: answer when any of several jobs, or of all, has changed since a revision. Answers the revision to go on
+    from and C{[job id, [value of each field]]} for each changed job, none if nothing changed in time.
+    """
+
+    job_ids: list[JobId] | None
+    fields: list[str]
+    revision: int
+    timeout: float
+
+
 class CancelJob(Call, frozen=True):
     """
     Ask a job to end; answers whether it did, and a sentence.

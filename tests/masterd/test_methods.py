@@ -2,7 +2,7 @@
 Tests for L{gnttwist.masterd.methods}.
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
@@ -88,6 +88,12 @@ class FakeQueue:
         self.asked.append((id, previous, timeout))
         value = compute(WAITED_FOR)
         return None if value == previous else value
+
+    async def wait_for_any_change(
+        self, jobs: Collection[int] | None, since: int, timeout: float
+    ) -> tuple[int, list[JobView]]:
+        self.asked.append((jobs, since, timeout))
+        return 8, [WAITED_FOR]
 
     async def cancel(self, id: int, kill: bool = False) -> tuple[bool, str]:
         if id == 404:
@@ -211,6 +217,17 @@ class MethodsTests(SynchronousTestCase):
         self.assertEqual(
             self.result(luxi.WaitForJobChange(1, ["status"], ["success"], 1, 5)), [["success"], []]
         )
+
+    def test_wait_for_any(self) -> None:
+        """
+        Waiting for several jobs ends with a revision and each changed job's fields; no numbers mean all jobs.
+        """
+        self.assertEqual(
+            self.result(luxi.WaitForAnyJobChange(["1", 2], ["status", "id"], 5, 1e9)),
+            [8, [[1, ["success", 1]]]],
+        )
+        self.result(luxi.WaitForAnyJobChange(None, ["status"], 8, 1))
+        self.assertEqual(self.queue.asked, [({1, 2}, 5, luxi.WAIT_LIMIT), (None, 8, 1)])
 
     def test_wait_for_unknown_field(self) -> None:
         """

@@ -58,7 +58,7 @@ Requests that real clients sent, and what they mean.
 """
 
 
-OWN = {"QueryJobBlockers", "SetQueueLimits"}
+OWN = {"QueryJobBlockers", "SetQueueLimits", "WaitForAnyJobChange"}
 """
 Methods that Ganeti does not have.
 """
