@@ -29,7 +29,9 @@ class IdentityTests(SynchronousTestCase):
         """
         Where one user runs everything, nothing is dropped or prepared, and the log says so once.
         """
-        events = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        events = EventLoggingObserver()
+        globalLogPublisher.addObserver(events)
+        self.addCleanup(globalLogPublisher.removeObserver, events)
         prepared: list[None] = []
         accounts = Accounts("nobody has set them up")
         identity = Identity("gnt-confd", "confd", accounts, lambda: prepared.append(None))
