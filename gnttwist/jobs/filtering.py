@@ -187,12 +187,13 @@ def limiting_reasons(job: Job) -> dict[str, int]:
     """
     The reasons of a job that limit how many with the same reason run, and those numbers.
     """
-    found = {}
-    for each in _reasons(job):
-        match = _REASON_LIMIT.match(str(each["reason"]))
-        if match is not None:
-            found[str(each["reason"])] = int(match.group(1))
-    return found
+    limits = ((str(each["reason"]), _limit_of(str(each["reason"]))) for each in _reasons(job))
+    return {reason: limit for reason, limit in limits if limit is not None}
+
+
+def _limit_of(reason: str) -> int | None:
+    match = _REASON_LIMIT.match(reason)
+    return None if match is None else int(match.group(1))
 
 
 @frozen
@@ -201,10 +202,12 @@ class Round:
     One look at the queue: counts who runs, and whom it lets start.
 
     @ivar _rule_of: The rule that applies to a job.
+    @ivar _rules: All rules, by UUID.
     @ivar refuses_any: Whether there is a rule that ends queued jobs.
     """
 
     _rule_of: Callable[[Job], Rule | None]
+    _rules: Mapping[str, Rule] = field(factory=dict)
     refuses_any: bool = False
     _by_rule: Counter[str] = field(factory=Counter)
     _by_reason: Counter[str] = field(factory=Counter)
@@ -226,10 +229,20 @@ class Round:
         if rule is not None and rule.action == "REJECT":
             return Refuse(rule.uuid)
         if rule is not None and rule.action == "PAUSE":
-            return Hold(f"job filter {rule.uuid} pauses it")
+            return Hold(f"job filter {rule.uuid} pauses it", rule.uuid)
         if rule is not None and rule.limit is not None and self._by_rule[rule.uuid] >= rule.limit:
-            return Hold(f"job filter {rule.uuid} lets {rule.limit} of its kind run at once")
+            return Hold(f"job filter {rule.uuid} lets {rule.limit} of its kind run at once", rule.uuid)
         for reason, limit in limiting_reasons(job).items():
             if self._by_reason[reason] >= limit:
-                return Hold(f"{limit} jobs with the reason {reason} run already")
+                return Hold(f"{limit} jobs with the reason {reason} run already", reason)
         return READY
+
+    def room(self, key: str) -> int:
+        """
+        How many of the jobs that a L{Hold} of this key is about may start now; C{key} is a rule's or a reason.
+        """
+        limit = _limit_of(key)
+        if limit is not None:
+            return limit - self._by_reason[key]
+        rule = self._rules.get(key)
+        return 0 if rule is None or rule.limit is None else rule.limit - self._by_rule[key]

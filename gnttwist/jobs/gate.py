@@ -21,6 +21,7 @@ class Gate:
 
     @ivar _filters: The newest job filters, by UUID.
     @ivar _seen: Those that C{_rules} were read from: an immutable map, so that it is another one if any changes.
+    @ivar version: One more with each change of the filters that a round has seen.
     @ivar _applied: By job, the rule that applies; for jobs that have not ended.
     """
 
@@ -29,13 +30,15 @@ class Gate:
     _seen: Mapping[str, JobFilter] | None = field(default=None, init=False)
     _rules: tuple[Rule, ...] = field(default=(), init=False)
     _applied: dict[int, Rule | None] = field(factory=dict, init=False)
+    version: int = field(default=0, init=False)
 
     def round(self, running: Iterable[Job]) -> Round:
         """
         What one look at the queue needs.
         """
         self._refresh()
-        found = Round(self._rule_of, any(each.action == "REJECT" for each in self._rules))
+        rules = {each.uuid: each for each in self._rules}
+        found = Round(self._rule_of, rules, any(each.action == "REJECT" for each in self._rules))
         for each in running:
             found.count(each)
         return found
@@ -59,6 +62,7 @@ class Gate:
             return
         self._seen = newest
         self._applied.clear()
+        self.version += 1
         rules = []
         for each in newest.values():
             try:

@@ -65,9 +65,11 @@ class Hold:
     A job filter, or a limit in the job's reason, keeps it from starting now.
 
     @ivar why: A sentence.
+    @ivar key: What holds it: the same for all jobs that wait for the same.
     """
 
     why: str
+    key: str
 
 
 @frozen
@@ -151,6 +153,13 @@ class QueuedJob:
     needs: tuple[Dependency, ...] = ()
 
 
+def turn(job: QueuedJob) -> tuple[int, int]:
+    """
+    A queued job's place: by priority, then age.
+    """
+    return job.priority, job.id
+
+
 Doom = Cancel | Fail | Refuse
 """
 Why a job ends without being started.
@@ -208,10 +217,12 @@ class Plan:
 
     @ivar start: Jobs to start, in this order.
     @ivar doomed: Jobs to end without starting them, and why.
+    @ivar held: Jobs that filters hold, and the key of what holds each.
     """
 
     start: tuple[int, ...] = ()
     doomed: tuple[tuple[int, Doom], ...] = ()
+    held: tuple[tuple[int, str], ...] = ()
 
 
 def plan(
@@ -234,8 +245,9 @@ def plan(
     """
     start: list[int] = []
     doomed: list[tuple[int, Doom]] = []
+    held: list[tuple[int, str]] = []
     places = max_running - len(running)
-    for job in sorted(queued, key=lambda each: (each.priority, each.id)):
+    for job in sorted(queued, key=turn):
         if job.id in running:
             continue
         room = len(start) < places
@@ -247,7 +259,9 @@ def plan(
         match judge(job.id, job.needs, status_of):
             case Cancel() | Fail() as verdict:
                 doomed.append((job.id, verdict))
-            case Ready() if room and not isinstance(admitted, Hold):
+            case _ if isinstance(admitted, Hold):
+                held.append((job.id, admitted.key))
+            case Ready() if room:
                 admission.count(job.id)
                 start.append(job.id)
-    return Plan(tuple(start), tuple(doomed))
+    return Plan(tuple(start), tuple(doomed), tuple(held))

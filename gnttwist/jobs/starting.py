@@ -13,7 +13,8 @@ from gnttwist.jobs.engine import JobRun
 from gnttwist.jobs.filtering import Round
 from gnttwist.jobs.gate import Gate
 from gnttwist.jobs.live import LiveJob
-from gnttwist.jobs.schedule import Doom, Hold, QueuedJob, Ready, Refuse, dependencies, plan
+from gnttwist.jobs.parking import Parking
+from gnttwist.jobs.schedule import Doom, Hold, QueuedJob, Ready, Refuse, dependencies, plan, turn
 from gnttwist.model.job import Status
 
 PLANNED_AT_ONCE = 200
@@ -42,10 +43,6 @@ class _Admission:
         self._round.count(self._find(job).job)
 
 
-def _turn(job: QueuedJob) -> tuple[int, int]:
-    return job.priority, job.id
-
-
 @define(eq=False)
 class Starter:
     """
@@ -56,6 +53,8 @@ class Starter:
     @ivar _start: Makes a queued job run.
     @ivar _doom: Ends a queued job that can never run.
     @ivar _gate: The job filters.
+    @ivar _parking: Queued jobs that a filter holds; C{_queued} are the others.
+    @ivar _version: The version of the filters that hold them.
     @ivar runs: The jobs that run, by number.
     """
 
@@ -67,18 +66,20 @@ class Starter:
     _gate: Gate
     runs: dict[int, JobRun] = field(factory=dict, init=False)
     _queued: list[QueuedJob] = field(factory=list, init=False)
+    _parking: Parking = field(factory=Parking, init=False)
+    _version: int = field(default=0, init=False)
     _planning: IDelayedCall | None = field(default=None, init=False)
     _stopped: bool = field(default=False, init=False)
 
     def __len__(self) -> int:
-        return len(self._queued) + len(self.runs)
+        return len(self._queued) + len(self._parking) + len(self.runs)
 
     def add(self, live: LiveJob) -> None:
         """
         Take a job that has not started.
         """
         needs = tuple(need for op in live.job.ops for need in dependencies(op.input.get("depends"), live.id))
-        insort(self._queued, QueuedJob(live.id, live.job.priority, needs), key=_turn)
+        insort(self._queued, QueuedJob(live.id, live.job.priority, needs), key=turn)
         self.look_soon()
 
     def remove(self, live: LiveJob) -> None:
@@ -86,6 +87,7 @@ class Starter:
         Do not start a job.
         """
         self._queued = [each for each in self._queued if each.id != live.id]
+        self._parking.remove(live.id)
         self._gate.forget(live.id)
         # Others may depend on what becomes of it.
         self.look_soon()
@@ -123,15 +125,34 @@ class Starter:
     def _look(self) -> None:
         self._planning = None
         places = self._places()
-        admission = _Admission(self._round(), self._known)
+        current = self._round()
+        if self._version != self._gate.version:
+            self._version = self._gate.version
+            self._requeue(self._parking.take_all())
+        admission = _Admission(current, self._known)
+        if len(self.runs) < places:
+            self._unpark(current)
+        self._scan(places, admission)
+        # What was let go may wait for a job that the same filter holds: more are let go while there is room.
+        while len(self.runs) < places and self._unpark(current):
+            self._scan(places, admission)
+
+    def _scan(self, places: int, admission: _Admission) -> None:
+        """
+        Start what can be started of the jobs that nothing is known to hold.
+        """
         looked = 0
         # With all places taken, only those that a filter ends are of interest.
         while looked < len(self._queued) and (len(self.runs) < places or admission.refuses_any):
             part = self._queued[looked : looked + PLANNED_AT_ONCE]
             decided = plan(part, self.runs, places, self._status_of, admission)
-            gone = {*decided.start, *(id for id, _ in decided.doomed)}
+            held = dict(decided.held)
+            gone = {*decided.start, *(id for id, _ in decided.doomed), *held}
             self._queued = [each for each in self._queued if each.id not in gone]
             looked += len(part) - len(gone)
+            for each in part:
+                if each.id in held:
+                    self._parking.park(each, held[each.id])
             for id, why in decided.doomed:
                 self._gate.forget(id)
                 self._doom(self._known(id), why)
@@ -139,8 +160,27 @@ class Starter:
                 self.look_soon()
             started = {id: self._start(self._known(id)) for id in decided.start}
             self.runs.update(started)
-            for each in started.values():
-                each.start()
+            for run in started.values():
+                run.start()
+
+    def _unpark(self, current: Round) -> bool:
+        """
+        Let those held jobs go for which there is room now.
+
+        @return: Whether there are any.
+        """
+        free = [
+            job
+            for key in self._parking.full()
+            if (room := current.room(key)) > 0
+            for job in self._parking.take(key, room)
+        ]
+        self._requeue(free)
+        return bool(free)
+
+    def _requeue(self, jobs: list[QueuedJob]) -> None:
+        if jobs:
+            self._queued = sorted([*self._queued, *jobs], key=turn)
 
     def _round(self) -> Round:
         return self._gate.round(each.live.job for each in self.runs.values())
