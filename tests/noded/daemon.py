@@ -129,7 +129,7 @@ class DaemonCase(ProcessCase):
         """
         for each in self.daemons:
             if not each.ended.called:
-                each.kill(signal.SIGKILL)
+                await each.kill(signal.SIGKILL)
 
     def stop_launcher(self) -> Deferred[None] | None:
         """
