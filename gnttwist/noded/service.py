@@ -126,6 +126,8 @@ class NodeDaemon(Service):
             self._ready(reactor.listenSSL(config.port, site, config.tls, BACKLOG, address))
         secured = TLSMemoryBIOFactory(config.tls, False, site, reactor)
         for descriptor in config.sockets:
+            # As systemd passes them, accepting would wait, and the reactor with it; Twisted leaves that to us.
+            os.set_blocking(descriptor, False)
             with socket.socket(fileno=os.dup(descriptor)) as passed:
                 self._ready(reactor.adoptStreamPort(passed.fileno(), passed.family, secured))
 

@@ -4,6 +4,7 @@ gnt-noded as a process, over real TLS, with real function processes.
 
 import os
 import signal
+import socket
 from datetime import UTC, datetime
 
 from twisted.internet import reactor  # noqa: TID251 - real processes and sockets
@@ -166,6 +167,16 @@ class NodedTests(DaemonCase):
         self.assertEqual(await daemon.kill(signal.SIGUSR1), 0)
         await self.start_daemon()
         self.assertEqual(await call, "trace")
+
+    @asynchronous
+    async def test_systemd(self) -> None:
+        """
+        A socket that systemd has passed is listened on, and no other.
+        """
+        with socket.create_server(("127.0.0.1", 0)) as passed:
+            await self.start_daemon(passed)
+            self.assertEqual(self.port, passed.getsockname()[1])
+        self.assertEqual(await self.caller().query(self.node, "version", []), 42)
 
     @asynchronous
     async def test_second_daemon(self) -> None:

@@ -4,6 +4,7 @@ Real gnt-noded processes for tests, each in a node directory of its own.
 
 import os
 import signal
+import socket
 import sys
 import time
 from contextlib import suppress
@@ -93,16 +94,30 @@ class DaemonCase(ProcessCase):
         lines = "".join(f"uuid{number}={each.digest}\n" for number, each in enumerate(candidates))
         certificates.write(self.paths.ssconf("master_candidates_certs"), lines.encode(), 0o444)
 
-    async def start_daemon(self) -> Daemon:
+    async def start_daemon(self, passed: socket.socket | None = None) -> Daemon:
         """
         Start gnt-noded, and wait until it listens, on the same port as before if there was one.
+
+        @param passed: A socket that listens already, to pass on as systemd does.
         """
         daemon = Daemon()
         arguments = ["twistd", "-n", "--pidfile=", "gnt-noded", "--root", str(self.paths.root)]
-        arguments += ["--bind", "127.0.0.1", "--port", str(self.port), "--functions", FUNCTIONS]
+        arguments += ["--functions", FUNCTIONS]
+        if passed is None:
+            arguments += ["--bind", "127.0.0.1", "--port", str(self.port)]
         environment = {"PATH": os.environ["PATH"], "PYTHONPATH": PYTHONPATH}
         program = str(Path(sys.executable).with_name("twistd"))
-        self.reactor.spawnProcess(daemon, program, arguments, env=environment, path=str(self.paths.root))
+        place = str(self.paths.root)
+        if passed is None:
+            self.reactor.spawnProcess(daemon, program, arguments, env=environment, path=place)
+        else:
+            # Its own number must be said to it.
+            line = 'LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=noded exec "$0" "$@"'
+            command = ["sh", "-c", line, program, *arguments[1:]]
+            inherited: dict[int, int | str] = {0: "w", 1: "r", 2: "r", 3: passed.fileno()}
+            self.reactor.spawnProcess(
+                daemon, "/bin/sh", command, env=environment, path=place, childFDs=inherited
+            )
         self.daemons.append(daemon)
         self.port = await daemon.ready
         return daemon
