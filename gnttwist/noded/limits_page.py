@@ -39,7 +39,7 @@ class Limit:
     test: str
 
 
-_HTTP, _CALLS, _RESOURCE = "net.http", "noded.calls", "noded.test_resource.LimitTests"
+_HTTP, _CALLS, _RESOURCE = "net.http_limits", "noded.calls", "noded.test_resource.LimitTests"
 _STREAM = "noded.test_resource.StreamTests"
 
 LIMITS = (

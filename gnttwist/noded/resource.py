@@ -16,7 +16,8 @@ from twisted.web.server import NOT_DONE_YET
 
 from gnttwist.errors import GnttwistError, RemoteError
 from gnttwist.launcher import tree
-from gnttwist.net.http import RETRY_AFTER, Refusal
+from gnttwist.net.http import Refusal
+from gnttwist.net.http_limits import RETRY_AFTER
 from gnttwist.noded import answers
 from gnttwist.noded.call_table import UnknownCall
 from gnttwist.noded.calls import Busy, Calls, UnknownFunction

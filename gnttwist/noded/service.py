@@ -23,7 +23,8 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
 from gnttwist.launcher import tree
-from gnttwist.net.http import CONNECTIONS_LIMIT, LimitedSite
+from gnttwist.net.http import LimitedSite
+from gnttwist.net.http_limits import CONNECTIONS_LIMIT
 from gnttwist.net.identity import Identity
 from gnttwist.net.pidfile import PidFile
 from gnttwist.noded.call_table import CallTable

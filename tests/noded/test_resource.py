@@ -12,7 +12,8 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from gnttwist.launcher.tree import Stat
-from gnttwist.net.http import (
+from gnttwist.net.http import LimitedSite, Refusal
+from gnttwist.net.http_limits import (
     CLOSE_TIME,
     HANDSHAKE_TIME,
     HEADERS_LIMIT,
@@ -21,8 +22,6 @@ from gnttwist.net.http import (
     REFUSED_CONNECTIONS,
     REQUEST_LINE_LIMIT,
     REQUEST_TIME,
-    LimitedSite,
-    Refusal,
 )
 from gnttwist.noded.outlet import STALL
 from gnttwist.noded.processes import Exit
