@@ -315,7 +315,7 @@ class TinylinuxTests(GuestTestCase):
             self.assertEqual(said, NAME)
             self.until(console, rb"(#) ")
             console.sendall(b"echo disk $(cat /sys/block/vda/size)\r")
-            self.assertEqual(self.until(console, rb"\ndisk (\d+)"), str((64 << 20) // 512))
+            self.assertEqual(self.until(console, rb"\ndisk (\d+)\r"), str((64 << 20) // 512))
         begun = time.monotonic()
         self.kvm.stop(self.context, NAME, force=False, timeout=50)
         self.assertLess(time.monotonic() - begun, 30)
