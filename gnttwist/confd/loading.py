@@ -3,7 +3,9 @@ Reading a configuration, in pieces, so that a thread that does it lets others ru
 lock for as long as one call takes, and a whole file of a large cluster takes it a tenth of a second.
 """
 
-from collections.abc import Mapping
+import gc
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +32,27 @@ def load(path: Path) -> Lookups | None:
     @raise Unusable: It is damaged.
     """
     try:
-        return build(decode(path.read_bytes()))
+        with _no_collection():
+            return build(decode(path.read_bytes()))
     except FileNotFoundError:
         return None
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError, Unusable) as reason:
         raise Unusable(f"{path}: {reason}") from reason
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """
+    Keep the collector of reference cycles away: there are none in a decoded file, and looking for them in all of its
+    objects, again and again while they become more, takes as long as decoding and lets nobody else run.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def decode(data: bytes) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 gnt-confd: its options, and how its parts are put together.
 """
 
+import sys
 import time
 from functools import partial
 from ipaddress import ip_address
@@ -13,7 +14,7 @@ from twisted.application.service import IService, MultiService
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
-from gnttwist.confd.parts import answering
+from gnttwist.confd.parts import SWITCH, answering
 from gnttwist.confd.parts import bound as query_socket
 from gnttwist.confd.workers import Workers
 from gnttwist.net.identity import Identity
@@ -130,6 +131,8 @@ def makeService(options: Options) -> IService:
     """
     from twisted.internet import reactor  # noqa: TID251  # the one place that may fetch it
 
+    # Of the whole process, so here, where it is known to be confd's own.
+    sys.setswitchinterval(SWITCH)
     return compose(reactor, options.config)
 
 

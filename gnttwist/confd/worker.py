@@ -17,7 +17,7 @@ from twisted.internet.stdio import StandardIO
 from twisted.logger import FileLogObserver, LogEvent, eventAsText, globalLogBeginner
 from twisted.python.failure import Failure
 
-from gnttwist.confd.parts import answering
+from gnttwist.confd.parts import SWITCH, answering
 from gnttwist.confd.workers import FIRST
 from gnttwist.paths import Paths
 
@@ -53,6 +53,7 @@ def main(root: str, hostname: str, count: str) -> None:
     globalLogBeginner.beginLoggingTo(
         [FileLogObserver(sys.stderr, _format)], redirectStandardIO=False, discardBuffer=True
     )
+    sys.setswitchinterval(SWITCH)
     sockets = []
     for descriptor in range(FIRST, FIRST + int(count)):
         adopted = socket.socket(fileno=descriptor)
