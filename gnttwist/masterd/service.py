@@ -32,6 +32,7 @@ from gnttwist.errors import GnttwistError
 from gnttwist.jobs.opcodes import Opcodes
 from gnttwist.jobs.queue import Queue
 from gnttwist.masterd.compaction import Compaction
+from gnttwist.masterd.distribution import Distribution
 from gnttwist.masterd.feed import FeedFactory
 from gnttwist.masterd.filter_rules import FilterRules
 from gnttwist.masterd.interpreter import Interpreter
@@ -158,6 +159,9 @@ class MasterDaemon(Service):
         compaction = Compaction(reactor, store, queue.oldest_read)
         compaction.startService()
         self._to_stop.append(compaction.stopService)
+        distribution = Distribution(reactor, self._in_thread, time.time, configuration, caller)
+        distribution.startService()
+        self._to_stop.append(distribution.stopService)
         interpreter = Interpreter(reactor, gc, sys)
         interpreter.startService()
         self._to_stop.append(interpreter.stopService)

@@ -1,0 +1,189 @@
+"""
+Tests for L{gnttwist.masterd.distribution}.
+"""
+
+import base64
+import json
+import random
+import zlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from gnttwist.config.draft import Draft
+from gnttwist.config.service import Configuration
+from gnttwist.errors import NotAnswering
+from gnttwist.jobs.calls import Call, Feedback
+from gnttwist.masterd.distribution import INTERVAL, RETRY_FIRST, Distribution
+from gnttwist.model.objects import Node, NodeGroup
+from tests.config.objects import node, store
+
+
+class Nodes:
+    """
+    Nodes that take what they are given.
+
+    @ivar files: By node name, what each has.
+    @ivar away: Names of those that do not answer.
+    @ivar slow: A call that has not ended, where calls are to take their time.
+    """
+
+    def __init__(self) -> None:
+        self.files: dict[str, dict[str, Any]] = {}
+        self.calls: list[tuple[str, str]] = []
+        self.away: set[str] = set()
+        self.slow: Deferred[None] | None = None
+
+    def call(self, node: Node, call: Call, on_feedback: Callable[[Feedback], None]) -> Deferred[Any]:
+        """
+        Take a file, or values.
+        """
+        self.calls.append((node.name, call.function))
+        if node.name in self.away:
+            return fail(NotAnswering(f"{node.name} does not answer"))
+        has = self.files.setdefault(node.name, {})
+        (argument,) = call.arguments
+        if call.function == "upload_file":
+            has[argument[0]] = json.loads(zlib.decompress(base64.b64decode(argument[1][1])))
+        else:
+            has.update(argument)
+        return self.slow or succeed(None)
+
+    def abort(self, node: Node, key: str) -> Deferred[None]:
+        """
+        Nothing is ever aborted.
+        """
+        raise NotImplementedError
+
+    def forget(self, node: Node, keys: Sequence[str]) -> Deferred[None]:
+        """
+        There are no keys.
+        """
+        raise NotImplementedError
+
+
+class DistributionTests(SynchronousTestCase):
+    """
+    Tests for L{Distribution}.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.nodes = Nodes()
+        self.configuration = Configuration(store(), self.fail)
+        self.successResultOf(Deferred.fromCoroutine(self.configuration.load()))
+        self.edit(lambda draft: draft.put(NodeGroup(uuid="g", name="default")))
+        self.add(node("n2", "two.example.com"))
+        self.add(msgspec.structs.replace(node("n3", "three.example.com"), master_candidate=False))
+        self.distribution = Distribution(
+            self.clock, lambda work: succeed(work()), self.clock.seconds, self.configuration, self.nodes
+        )
+
+    def start(self) -> None:
+        """
+        Start it; it is stopped when the test ends.
+        """
+        self.distribution.startService()
+        self.addCleanup(self.distribution.stopService)
+
+    def edit(self, change: Callable[[Draft], object]) -> None:
+        """
+        Change the configuration.
+        """
+
+        def edit(draft: Draft) -> None:
+            change(draft)
+
+        self.successResultOf(self.configuration.edit("test", edit, now=0.0, source=random.Random(1)))
+
+    def add(self, value: Node) -> None:
+        """
+        Add or change a node.
+        """
+        self.edit(lambda draft: draft.put(value))
+
+    def serial(self, name: str) -> Any:
+        """
+        The serial number of the configuration that a node has.
+        """
+        return self.nodes.files[name]["/var/lib/ganeti/config.data"]["serial_no"]
+
+    def test_everybody(self) -> None:
+        """
+        Other nodes get the simple values, candidates the configuration too, and the master nothing.
+        """
+        self.start()
+        self.assertEqual(self.serial("two.example.com"), self.configuration.snapshot.serial)
+        self.assertNotIn("/var/lib/ganeti/config.data", self.nodes.files["three.example.com"])
+        self.assertEqual(self.nodes.files["three.example.com"]["master_node"], "one.example.com\n")
+        self.assertEqual(set(self.nodes.files), {"two.example.com", "three.example.com"})
+
+    def test_only_news(self) -> None:
+        """
+        After a change nodes get what differs, and those that nothing changes for are left alone.
+        """
+        self.start()
+        self.nodes.calls.clear()
+        self.add(
+            msgspec.structs.replace(self.configuration.snapshot.nodes["n2"], ndparams={"spindle_count": 2})
+        )
+        self.clock.advance(INTERVAL)
+        self.assertEqual(self.nodes.calls, [("two.example.com", "upload_file")])
+        self.assertEqual(self.serial("two.example.com"), self.configuration.snapshot.serial)
+
+    def test_bursts(self) -> None:
+        """
+        Many changes at once are sent as one.
+        """
+        self.start()
+        self.nodes.calls.clear()
+        for count in range(20):
+            self.add(
+                msgspec.structs.replace(
+                    self.configuration.snapshot.nodes["n2"], ndparams={"spindle_count": count}
+                )
+            )
+        for _ in range(10):
+            self.clock.advance(INTERVAL)
+        self.assertEqual(self.nodes.calls, [("two.example.com", "upload_file")])
+
+    def test_away(self) -> None:
+        """
+        A node that was away gets the newest when it is back; others do not wait for it.
+        """
+        self.nodes.away.add("two.example.com")
+        self.start()
+        self.assertIn("three.example.com", self.nodes.files)
+        self.add(
+            msgspec.structs.replace(self.configuration.snapshot.nodes["n2"], ndparams={"spindle_count": 9})
+        )
+        self.nodes.away.clear()
+        self.clock.advance(RETRY_FIRST)
+        self.clock.advance(INTERVAL)
+        self.assertEqual(self.serial("two.example.com"), self.configuration.snapshot.serial)
+
+    def test_offline(self) -> None:
+        """
+        A node that is marked offline is not called.
+        """
+        self.add(msgspec.structs.replace(self.configuration.snapshot.nodes["n2"], offline=True))
+        self.start()
+        self.assertEqual(set(self.nodes.files), {"three.example.com"})
+
+    def test_stops(self) -> None:
+        """
+        When it is stopped, nothing is left waiting.
+        """
+        self.nodes.slow = Deferred()
+        self.distribution.startService()
+        self.distribution.stopService()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.add(
+            msgspec.structs.replace(self.configuration.snapshot.nodes["n2"], ndparams={"spindle_count": 9})
+        )
+        self.assertEqual(self.clock.getDelayedCalls(), [])
