@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import click
 
+from gnttwist.cli import completion
 from gnttwist.cli.session import Session
 from gnttwist.errors import GnttwistError
 
@@ -24,6 +25,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "debug": ("gnttwist.cli.debug", "Test jobs; who holds which lock."),
     "confd": ("gnttwist.cli.confd", "Ask the configuration daemon."),
     "sandbox": ("gnttwist.cli.sandbox", "Virtual clusters on this machine, for trying and testing."),
+    "completion": ("gnttwist.cli.completion", "Let a shell complete commands, options and names."),
 }
 """
 Where each group of commands is, and what it is for. The module's C{group} is the group.
@@ -53,6 +55,8 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).group
+        if completion.asked():
+            completion.offer(cmd_name, command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
