@@ -7,7 +7,8 @@ STAMP  := $(VENV)/.installed
 .PHONY: demo demo-down test lint format bench interop constraints clean
 .DEFAULT_GOAL := demo
 
-$(STAMP): pyproject.toml constraints.txt
+# The plugins are copied even by an editable install: twistd looks for them beside its own.
+$(STAMP): pyproject.toml constraints.txt $(wildcard twisted/plugins/*.py)
 	@./conf/make-venv $(PYTHON) $(VENV)
 	@touch $@
 

@@ -37,6 +37,7 @@ ALLOWED: dict[str, set[str]] = {
     "noded": BASE | {"wire", "net", "launcher.protocol", "launcher.spool", "launcher.tree"},
     "confd": BASE | {"wire", "net", "config"},
     "masterd": BASE | {"wire", "net", "client", "store", "config", "jobs", "query", "units"},
+    "all": {"paths", "privileges", "noded.service", "noded.options", "confd.service", "masterd.service"},
     "testing": BASE | {"wire", "net", "client", "store", "config", "jobs", "noded", "launcher"},
     "sandbox": BASE | {"wire", "net", "client", "store", "config"},
     "cli": BASE | {"wire", "net", "client", "store", "config", "sandbox"},

@@ -13,3 +13,6 @@ confd = ServiceMaker(
 masterd = ServiceMaker(
     "gnttwist master daemon", "gnttwist.masterd.service", "Serves LUXI and runs jobs.", "gnt-masterd"
 )
+together = ServiceMaker(
+    "gnttwist in one process", "gnttwist.all.service", "All daemons of one machine.", "gnt-all"
+)

@@ -1,0 +1,3 @@
+"""
+C{gnt-all}: the daemons of one machine in one process.
+"""
