@@ -2,7 +2,6 @@
 Tests for gnt-all's command line.
 """
 
-import tempfile
 from pathlib import Path
 
 from twisted.python.usage import UsageError
@@ -20,8 +19,8 @@ class OptionsTests(SynchronousTestCase):
         """
         Where there is no cluster yet, that is one error for the user.
         """
-        root = Path(tempfile.mkdtemp(prefix="gnt-")) / "node1.example.com"
-        root.mkdir()
+        root = Path(self.mktemp()).absolute() / "node1.example.com"
+        root.mkdir(parents=True)
         with self.assertRaises(UsageError) as caught:
             Options().parseOptions(["--root", str(root)])
         self.assertIn("not part of a cluster yet", str(caught.exception))
