@@ -6,12 +6,12 @@ here.
 """
 
 import re
-from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import msgspec
 
 from gnttwist.functions.registry import FunctionError
+from gnttwist.wire.call_types import DiskArgument, InstanceArgument
 
 T = TypeVar("T")
 
@@ -74,72 +74,6 @@ def shaped(kind: type[T], value: object, what: str) -> T:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as reason:
         raise FunctionError(f"Invalid {what}: {reason}") from reason
-
-
-class DiskArgument(msgspec.Struct, frozen=True, kw_only=True):
-    """
-    What functions use of a disk.
-
-    @ivar size: In MiB.
-    """
-
-    dev_type: str
-    logical_id: Sequence[Any] = ()
-    size: int = 0
-    uuid: str = ""
-    mode: str = "rw"
-    name: str | None = None
-    params: dict[str, Any] = {}
-
-
-class NetworkArgument(msgspec.Struct, frozen=True, kw_only=True):
-    """
-    What functions use of the network that a NIC is in.
-    """
-
-    name: str
-    uuid: str
-    network: str | None = None
-    gateway: str | None = None
-    network6: str | None = None
-    gateway6: str | None = None
-    mac_prefix: str | None = None
-    tags: list[str] = []
-
-
-class NicArgument(msgspec.Struct, frozen=True, kw_only=True):
-    """
-    What functions use of a network interface; its parameters are filled.
-    """
-
-    mac: str
-    uuid: str = ""
-    name: str | None = None
-    ip: str | None = None
-    nicparams: dict[str, Any] = {}
-    netinfo: NetworkArgument | None = None
-
-
-class InstanceArgument(msgspec.Struct, frozen=True, kw_only=True):
-    """
-    What functions use of an instance; its parameters are filled.
-    """
-
-    name: str
-    hypervisor: str
-    uuid: str = ""
-    os: str = ""
-    primary_node: str = ""
-    secondary_nodes: list[str] = []
-    ctime: float | None = None
-    mtime: float | None = None
-    hvparams: dict[str, Any] = {}
-    beparams: dict[str, Any] = {}
-    osparams: dict[str, Any] = {}
-    osparams_private: dict[str, Any] = {}
-    osparams_secret: dict[str, Any] = {}
-    nics: list[NicArgument] = []
-    disks_info: list[DiskArgument] = []
 
 
 def disk(value: object) -> DiskArgument:

@@ -10,12 +10,12 @@ from typing import Any
 import msgspec
 
 from gnttwist.functions import arguments, files
-from gnttwist.functions.arguments import InstanceArgument
 from gnttwist.functions.hypervisor.interface import AttachedDisk, GuestInfo
 from gnttwist.functions.hypervisor.table import hypervisor
 from gnttwist.functions.registry import Context, FunctionError, function
 from gnttwist.functions.storage import links
 from gnttwist.functions.storage.blockdev import usable
+from gnttwist.wire.call_types import InstanceArgument
 from gnttwist.wire.calls import FUNCTIONS
 
 LOCK_WAIT = 60.0

@@ -29,6 +29,8 @@ from gnttwist.launcher.protocol import ARGUMENTS_LIMIT, Call
 from gnttwist.launcher.records import Begin
 from gnttwist.launcher.spool import SpoolFull, SpoolWriter
 from gnttwist.paths import Paths
+from gnttwist.wire.call_types import WrongArguments, check_types
+from gnttwist.wire.calls import FUNCTIONS
 
 SPOOL, LOG, WAKE, ARGUMENTS = 1, 2, 3, 4
 
@@ -135,8 +137,11 @@ def _outcome(
             raise FunctionError(f"there is no function {call.function}")
         values = _arguments(arguments)
         _check_count(call.function, code, len(values))
+        # Functions that only tests have are in no table.
+        if (signature := FUNCTIONS.get(call.function)) is not None:
+            check_types(call.function, signature.arguments, values)
         return True, code(context, *values)
-    except FunctionError as reason:
+    except (FunctionError, WrongArguments) as reason:
         return False, str(reason)
     except Exception as reason:  # noqa: BLE001 - the process's outermost level; nothing is awaited
         traceback.print_exc()

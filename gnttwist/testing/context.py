@@ -18,6 +18,7 @@ from gnttwist.jobs.calls import Feedback
 from gnttwist.jobs.context import JobContext, LockMode
 from gnttwist.jobs.locks import LockTable
 from gnttwist.model.objects import Node
+from gnttwist.wire.call_types import check_types
 from gnttwist.wire.calls import FUNCTIONS
 
 T = TypeVar("T")
@@ -157,9 +158,10 @@ class MemoryJobContext:
         Ask the answering function; arguments and answer go through JSON as on the wire.
         """
         assert len(arguments) == len(FUNCTIONS[function].arguments), (
-            f"{function}{FUNCTIONS[function].arguments}"
+            f"{function} takes {', '.join(FUNCTIONS[function].arguments)}"
         )
         sent = msgspec.json.decode(msgspec.json.encode(list(arguments)))
+        check_types(function, FUNCTIONS[function].arguments, sent)
         self._step("call", node.name, function, sent, midway=lambda: self._answer(node.name, function, sent))
         return msgspec.json.decode(msgspec.json.encode(self._answer(node.name, function, sent)))
 

@@ -4,9 +4,25 @@ The table of node functions: what can be called on a node, with what, and how.
 The one place that masterd, noded and the launcher read. A function's code is registered under the same name in
 L{gnttwist.functions}; a test holds the two together. Names, arguments and timeouts are Ganeti's (reference: node
 daemon RPC, section 4.8).
+
+A row has the function's name, its arguments with their types in their order, and its result's type where it has a
+result; the rest is L{Signature}'s to say::
+
+    Signature("blockdev_grow", {"bdev": DiskArgument, "amount": int}, changing=True),
+    Signature("bdev_sizes", {"devices": list[str]}, dict[str, int], limit=URGENT),
+
+Types are what JSON has (C{bool}, C{int}, C{float}, C{str}, C{list[str]}, C{dict[str, Any]}, C{tuple[str, int]} for
+arrays of fixed length, unions with C{None}, C{Any}) and the objects of L{gnttwist.wire.call_types}. A C{float} takes
+whole numbers too. Arguments are checked before the function's code runs; to the result the code is held by its
+annotation, which must be the table's.
 """
 
-from attrs import frozen
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import field, frozen
+
+from gnttwist.wire.call_types import DiskArgument, InstanceArgument
 
 URGENT, FAST, NORMAL, SLOW, DAY = 60.0, 300.0, 900.0, 3600.0, 86400.0
 """
@@ -24,7 +40,8 @@ class Signature:
     """
     One function.
 
-    @ivar arguments: Positional arguments' names.
+    @ivar arguments: Positional arguments' types by their names, in their order.
+    @ivar result: The result's type.
     @ivar limit: Seconds after which the caller gives up.
     @ivar changing: Whether it changes the node. Changing calls carry a key and happen once; others may be repeated.
     @ivar abortable: Whether stopping it half-way leaves nothing that a repeated or undoing call cannot mend.
@@ -34,11 +51,23 @@ class Signature:
     """
 
     name: str
-    arguments: tuple[str, ...] = ()
+    arguments: Mapping[str, Any] = field(factory=dict)
+    result: Any = None
     limit: float = NORMAL
     changing: bool = False
     abortable: bool = True
     user: str = "root"
+
+
+Reason = list[tuple[str, str, int]]
+"""
+A reason trail: C{[source, reason, nanoseconds since the epoch]} each.
+"""
+
+Upload = tuple[str, Any, int, str | None, str | None, float, float]
+"""
+A file: path, content, mode, owner, group, times of access and change.
+"""
 
 
 def _table(*signatures: Signature) -> dict[str, Signature]:
@@ -46,35 +75,113 @@ def _table(*signatures: Signature) -> dict[str, Signature]:
 
 
 FUNCTIONS: dict[str, Signature] = _table(
-    Signature("version", limit=URGENT, user=UNPRIVILEGED),
-    Signature("node_info", ("storage_units", "hv_specs"), limit=URGENT),
-    Signature("node_verify", ("checkdict", "cluster_name", "all_hvparams")),
-    Signature("test_delay", ("duration",), limit=DAY, changing=True, user=UNPRIVILEGED),
-    Signature("os_diagnose", limit=FAST),
-    Signature("os_validate", ("required", "name", "checks", "params", "force_variant"), limit=FAST),
-    Signature("file_storage_dir_create", ("file_storage_dir",), limit=FAST, changing=True),
-    Signature("file_storage_dir_remove", ("file_storage_dir",), limit=FAST, changing=True),
+    Signature("version", {}, int, limit=URGENT, user=UNPRIVILEGED),
     Signature(
-        "blockdev_create", ("bdev", "size", "owner", "on_primary", "info", "exclusive_storage"), changing=True
+        "node_info",
+        {
+            "storage_units": list[tuple[str, str, list[Any]]] | None,
+            "hv_specs": list[tuple[str, dict[str, Any]]] | None,
+        },
+        list[Any],
+        limit=URGENT,
     ),
-    Signature("blockdev_remove", ("bdev",), changing=True),
-    Signature("blockdev_assemble", ("disk", "instance", "on_primary", "idx"), changing=True),
-    Signature("blockdev_shutdown", ("disk",), changing=True),
-    Signature("blockdev_find", ("disk",)),
-    Signature("instance_os_add", ("instance_osp", "reinstall", "debug"), limit=DAY, changing=True),
-    Signature("instance_start", ("instance_hvp_bep", "startup_paused", "reason"), changing=True),
-    Signature("instance_shutdown", ("instance", "timeout", "reason"), limit=SLOW, changing=True),
-    Signature("instance_info", ("instance", "hname", "hvparams"), limit=URGENT),
-    Signature("instance_list", ("hypervisor_list", "hvparams"), limit=URGENT),
-    Signature("all_instances_info", ("hypervisor_list", "all_hvparams"), limit=URGENT),
-    Signature("instance_console_info", ("instances",), limit=URGENT),
-    Signature("hypervisor_validate_params", ("hvname", "hvfull"), limit=URGENT),
-    Signature("bridges_exist", ("bridges_list",), limit=URGENT, user=UNPRIVILEGED),
-    Signature("upload_file", ("file",), changing=True),
-    Signature("write_ssconf_files", ("values",), changing=True),
-    Signature("hooks_runner", ("hpath", "phase", "env"), changing=True, abortable=False),
-    Signature("x509_cert_create", ("validity",), changing=True),
-    Signature("x509_cert_remove", ("name",), changing=True),
-    Signature("restricted_command", ("cmd",), limit=SLOW, changing=True, abortable=False),
-    Signature("master_node_name", limit=URGENT, user=UNPRIVILEGED),
+    Signature(
+        "node_verify",
+        {"checkdict": dict[str, Any], "cluster_name": str, "all_hvparams": dict[str, Any]},
+        dict[str, Any],
+    ),
+    Signature("test_delay", {"duration": float}, limit=DAY, changing=True, user=UNPRIVILEGED),
+    Signature("os_diagnose", {}, list[list[Any]], limit=FAST),
+    Signature(
+        "os_validate",
+        {
+            "required": bool,
+            "name": str,
+            "checks": list[str],
+            "params": dict[str, Any],
+            "force_variant": bool,
+        },
+        bool,
+        limit=FAST,
+    ),
+    Signature("file_storage_dir_create", {"file_storage_dir": str}, limit=FAST, changing=True),
+    Signature("file_storage_dir_remove", {"file_storage_dir": str}, limit=FAST, changing=True),
+    Signature(
+        "blockdev_create",
+        {
+            "bdev": DiskArgument,
+            "size": int,
+            "owner": str,
+            "on_primary": bool,
+            "info": str,
+            "exclusive_storage": bool,
+        },
+        list[Any],
+        changing=True,
+    ),
+    Signature("blockdev_remove", {"bdev": DiskArgument}, changing=True),
+    Signature(
+        "blockdev_assemble",
+        {"disk": DiskArgument, "instance": InstanceArgument, "on_primary": bool, "idx": int},
+        list[Any],
+        changing=True,
+    ),
+    Signature("blockdev_shutdown", {"disk": DiskArgument}, changing=True),
+    Signature("blockdev_find", {"disk": DiskArgument}, dict[str, Any] | None),
+    Signature(
+        "instance_os_add",
+        {"instance_osp": InstanceArgument, "reinstall": bool, "debug": int},
+        limit=DAY,
+        changing=True,
+    ),
+    Signature(
+        "instance_start",
+        {"instance_hvp_bep": InstanceArgument, "startup_paused": bool, "reason": Reason},
+        changing=True,
+    ),
+    Signature(
+        "instance_shutdown",
+        {"instance": InstanceArgument, "timeout": float, "reason": Reason},
+        limit=SLOW,
+        changing=True,
+    ),
+    Signature(
+        "instance_info",
+        {"instance": str, "hname": str, "hvparams": dict[str, Any] | None},
+        dict[str, Any],
+        limit=URGENT,
+    ),
+    Signature(
+        "instance_list",
+        {"hypervisor_list": list[str], "hvparams": dict[str, Any] | None},
+        list[str],
+        limit=URGENT,
+    ),
+    Signature(
+        "all_instances_info",
+        {"hypervisor_list": list[str], "all_hvparams": dict[str, Any] | None},
+        dict[str, Any],
+        limit=URGENT,
+    ),
+    Signature(
+        "instance_console_info",
+        {"instances": dict[str, dict[str, dict[str, Any]]]},
+        dict[str, dict[str, Any]],
+        limit=URGENT,
+    ),
+    Signature("hypervisor_validate_params", {"hvname": str, "hvfull": dict[str, Any]}, limit=URGENT),
+    Signature("bridges_exist", {"bridges_list": list[str]}, limit=URGENT, user=UNPRIVILEGED),
+    Signature("upload_file", {"file": Upload}, changing=True),
+    Signature("write_ssconf_files", {"values": dict[str, str | list[str]]}, changing=True),
+    Signature(
+        "hooks_runner",
+        {"hpath": str, "phase": str, "env": dict[str, str]},
+        list[list[Any]],
+        changing=True,
+        abortable=False,
+    ),
+    Signature("x509_cert_create", {"validity": float}, list[str], changing=True),
+    Signature("x509_cert_remove", {"name": str}, changing=True),
+    Signature("restricted_command", {"cmd": str}, str, limit=SLOW, changing=True, abortable=False),
+    Signature("master_node_name", {}, str, limit=URGENT, user=UNPRIVILEGED),
 )

@@ -308,6 +308,23 @@ class HostileTests(SynchronousTestCase):
                 self.assertTrue(success or not str(payload).startswith(CRASHED), told)
             self.refused(name, *[None] * (count + 1))
 
+    def test_types(self) -> None:
+        """
+        Arguments of other types than the table's are refused before the function's code runs.
+        """
+        for name, arguments, words in (
+            ("bridges_exist", ["br0"], "wrong argument bridges_list for bridges_exist, which is list[str]: "),
+            (
+                "blockdev_remove",
+                [{"logical_id": 1}],
+                "wrong argument bdev for blockdev_remove, which is Disk",
+            ),
+            ("test_delay", [True], "wrong argument duration for test_delay, which is float: "),
+        ):
+            success, payload = self.call(name, *arguments)
+            self.assertFalse(success)
+            self.assertIn(words, payload)
+
     def test_delays(self) -> None:
         """
         A delay is a number of seconds within reason.

@@ -3,6 +3,7 @@ Tests for L{gnttwist.functions.node}, L{gnttwist.functions.verify} and L{gnttwis
 """
 
 import hashlib
+import inspect
 import os
 
 from gnttwist.functions.facts import node_facts
@@ -38,6 +39,15 @@ class TableTests(NodeTestCase):
         Every function that can be called has code, and no other has.
         """
         self.assertEqual(set(functions()), set(FUNCTIONS))
+
+    def test_agreed(self) -> None:
+        """
+        The code takes the table's arguments by their names, and returns the table's type.
+        """
+        for name, code in functions().items():
+            told = inspect.signature(code)
+            self.assertEqual(list(told.parameters)[1:], list(FUNCTIONS[name].arguments), name)
+            self.assertEqual(told.return_annotation, FUNCTIONS[name].result, name)
 
 
 class NodeInfoTests(NodeTestCase):

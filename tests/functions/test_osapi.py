@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from gnttwist.functions.arguments import InstanceArgument
 from gnttwist.functions.osapi import environment
 from gnttwist.functions.osapi.calls import instance_os_add, os_diagnose, os_validate
 from gnttwist.functions.osapi.definition import Definition, load
@@ -24,6 +23,7 @@ from gnttwist.functions.osapi.output import LINE_LIMIT, LINES_A_SECOND, TAIL, Ou
 from gnttwist.functions.osapi.script import Script
 from gnttwist.functions.registry import FunctionError
 from gnttwist.functions.storage.blockdev import blockdev_create
+from gnttwist.wire.call_types import InstanceArgument
 from tests.functions.context import NodeTestCase, disk, instance
 
 NOOP = Path(str(files("gnttwist"))).parent / "conf/os/noop"

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from gnttwist.functions.arguments import DiskArgument, InstanceArgument, NicArgument
 from gnttwist.functions.osapi.definition import WITH_VARIANTS, Definition
 from gnttwist.functions.registry import FunctionError
 from gnttwist.functions.storage.interface import Found
+from gnttwist.wire.call_types import DiskArgument, InstanceArgument, NicArgument
 
 PATH = "/sbin:/bin:/usr/sbin:/usr/bin"
 

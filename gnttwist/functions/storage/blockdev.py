@@ -11,6 +11,7 @@ from gnttwist.functions.registry import Context, FunctionError, function
 from gnttwist.functions.storage import links
 from gnttwist.functions.storage.interface import Found
 from gnttwist.functions.storage.table import template
+from gnttwist.wire.call_types import DiskArgument
 
 
 @function("blockdev_create")
@@ -100,7 +101,7 @@ def _canonical(context: Context, path: Path) -> str:
     return context.paths.canonical(path)
 
 
-def usable(context: Context, disk: arguments.DiskArgument) -> Found:
+def usable(context: Context, disk: DiskArgument) -> Found:
     """
     A disk that an instance or a script is about to use.
 

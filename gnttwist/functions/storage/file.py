@@ -13,10 +13,10 @@ from typing import Any
 from attrs import frozen
 
 from gnttwist.functions import files
-from gnttwist.functions.arguments import DiskArgument
 from gnttwist.functions.registry import Context, FunctionError
 from gnttwist.functions.storage.interface import Found
 from gnttwist.functions.storage.places import Place, place
+from gnttwist.wire.call_types import DiskArgument
 
 MIB = 1 << 20
 DRIVERS = frozenset({"loop", "blktap", "blktap2"})

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 from attrs import frozen
 
-from gnttwist.functions.arguments import DiskArgument
 from gnttwist.functions.registry import Context
+from gnttwist.wire.call_types import DiskArgument
 
 OK = 1
 """

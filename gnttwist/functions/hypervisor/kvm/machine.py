@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gnttwist.functions import arguments
-from gnttwist.functions.arguments import InstanceArgument
 from gnttwist.functions.hypervisor.interface import AttachedDisk
 from gnttwist.functions.hypervisor.kvm.command import Drive, Guest, device_id, slots
 from gnttwist.functions.hypervisor.kvm.parameters import Parameters
 from gnttwist.functions.registry import Context, FunctionError
+from gnttwist.wire.call_types import InstanceArgument
 
 PACKAGE = "qemu-system-x86"
 """
