@@ -6,9 +6,12 @@ import ctypes
 import os
 import resource
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -25,6 +28,40 @@ def die_with(parent: int) -> Callable[[], None]:
             os._exit(1)
 
     return prepare
+
+
+@contextmanager
+def nothing_left() -> Iterator[None]:
+    """
+    At the end kill every process that was started in this context and whatever those left behind, also what has made
+    a session of its own.
+    """
+    own = os.getpid()
+    before = set(_children(own))
+    # Orphans come to the nearest ancestor that asks for them.
+    _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    try:
+        yield
+    finally:
+        # Children of what is killed become ours in turn.
+        while children := set(_children(own)) - before:
+            for each in children:
+                with suppress(ProcessLookupError):
+                    os.kill(each, signal.SIGKILL)
+                with suppress(ChildProcessError):
+                    os.waitpid(each, 0)
+        _libc.prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+
+
+def _children(parent: int) -> Iterator[int]:
+    # /proc/PID/task/TID/children is there in few kernels.
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with suppress(OSError):
+                # The name may hold spaces and parentheses, so fields are counted from the last one.
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                if int(fields[1]) == parent:
+                    yield int(entry.name)
 
 
 def without_limits() -> None:

@@ -92,6 +92,7 @@ FUNCTIONS: dict[str, Signature] = _table(
     ),
     Signature("test_delay", {"duration": float}, limit=DAY, changing=True, user=UNPRIVILEGED),
     Signature("os_diagnose", {}, list[list[Any]], limit=FAST),
+    Signature("os_versions", {}, dict[str, str | None], limit=FAST),
     Signature(
         "os_validate",
         {

@@ -5,6 +5,7 @@ Tests for L{gnttwist.functions.osapi}.
 import os
 import select
 import shutil
+import subprocess
 import time
 from importlib.resources import files
 from pathlib import Path
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from gnttwist.functions.osapi import environment
-from gnttwist.functions.osapi.calls import instance_os_add, os_diagnose, os_validate
+from gnttwist.functions.osapi.calls import instance_os_add, os_diagnose, os_validate, os_versions
 from gnttwist.functions.osapi.definition import Definition, load
 from gnttwist.functions.osapi.output import LINE_LIMIT, LINES_A_SECOND, TAIL, Output
 from gnttwist.functions.osapi.script import Script
@@ -131,6 +132,76 @@ class DiagnoseTests(DefinitionTestCase):
         wrong("rm verify", "verify")
         wrong("rm parameters.list", "parameters.list")
 
+    def test_hostile(self) -> None:
+        """
+        Lists and scripts that are binary, huge, empty, ambiguous or ill-named are told, each in its own words.
+        """
+
+        def wrong(file: str, content: bytes, mentioned: str, name: str = "broken") -> None:
+            path = self.define(name)
+            (path / file).unlink(missing_ok=True)
+            (path / file).write_bytes(content)
+            (path / file).chmod(0o755)
+            [diagnosis] = os_diagnose(self.context)
+            shutil.rmtree(path)
+            self.assertFalse(diagnosis[2])
+            self.assertIn(mentioned, diagnosis[3])
+            # It goes over the wire whatever it holds.
+            msgspec.json.encode(diagnosis)
+
+        wrong("create", b"", "is empty")
+        wrong("variants.list", b"\xff\xfe\0\1", "not UTF-8")
+        wrong("variants.list", b"a\0b", "control characters")
+        wrong("variants.list", b"a\x1b[2J", "control characters")
+        wrong("variants.list", b"sid\nbuster\nsid\n", "Lines 1 and 3")
+        wrong("variants.list", b"a+b\n", "'a+b'")
+        wrong("variants.list", b"../../etc\n", "no variant's name")
+        wrong("variants.list", b"x\n" * 200_000, "larger than")
+        wrong("variants.list", b"\n".join(b"v%d" % each for each in range(1001)), "more than 1000")
+        wrong("parameters.list", b"size one\nSIZE other\n", "parameters size and SIZE are the same")
+        wrong("parameters.list", b"a-b x\na_b y\n", "OSP_A_B")
+        wrong("parameters.list", b"LD;PRELOAD x\n", "no parameter's name")
+        wrong("parameters.list", b"os-image x\n", "reserved")
+        wrong("ganeti_api_version", b"20\n" + b"9" * 5000, "line 2")
+        wrong("ganeti_api_version", "٢٠\n".encode(), "line 1")
+        wrong("os_version", b"1\n2\n", "not one line")
+        wrong("os_version", b"", "not one line")
+        wrong("import_untrusted", b"", "is empty")
+        wrong("create", b"#!/bin/sh\n", "is no name for an OS", name="a b")
+        wrong("create", b"#!/bin/sh\n", "'a?b' is no name", name="a\nb")
+
+    def test_endless(self) -> None:
+        """
+        A list that has no end is not opened.
+        """
+        path = self.define("broken")
+        (path / "parameters.list").unlink()
+        (path / "parameters.list").symlink_to("/dev/zero")
+        os.mkfifo(path / "variants.list")
+        [[*_, why, _, _, _, _]] = os_diagnose(self.context)
+        self.assertIn("variants.list", why)
+        self.assertIn("not a regular file", why)
+
+    def test_names_of_bytes(self) -> None:
+        """
+        A directory whose name is not text is told under a name that can be sent, and cannot be installed from.
+        """
+        path = os.fsencode(self.define("good").parent)
+        os.mkdir(path + b"/\xff")
+        found = {each[0]: each[2] for each in os_diagnose(self.context)}
+        self.assertEqual(found, {"good": True, "?": False})
+        msgspec.json.encode(os_diagnose(self.context))
+
+    def test_versions(self) -> None:
+        """
+        The texts of C{os_version} are told for usable definitions, the first of each name.
+        """
+        (self.define("a") / "os_version").write_text(" 7.1 \n")
+        (self.define("a", where="usr/share/ganeti/os") / "os_version").write_text("8\n")
+        self.define("b")
+        (self.define("broken") / "create").unlink()
+        self.assertEqual(os_versions(self.context), {"a": "7.1", "b": None})
+
     def test_older_interface(self) -> None:
         """
         Before version 20 neither a verify script nor a list of parameters is needed, nor is it read.
@@ -210,6 +281,16 @@ class ValidateTests(DefinitionTestCase):
         self.assertRaises(FunctionError, os_validate, self.context, True, "os", ["--help"], {}, False)
         self.assertRaises(FunctionError, os_validate, self.context, True, "os", [], {"a=b": 1}, False)
         self.assertRaises(FunctionError, os_validate, self.context, True, "os", [], {"a": "x\0"}, False)
+        self.assertRaises(FunctionError, os_validate, self.context, True, "os", [], {"a": "x\ny"}, False)
+
+    def test_same_to_scripts(self) -> None:
+        """
+        Two parameters that scripts could not tell apart are refused, though each is known by one spelling.
+        """
+        self.define("os", parameters="size MiB\n")
+        self.assertIn(
+            "SIZE", str(self.assertRaises(FunctionError, self.validate, "os", {"size": 1, "SIZE": 2}))
+        )
 
 
 class AddTests(DefinitionTestCase):
@@ -349,6 +430,25 @@ class ScriptTests(DefinitionTestCase):
         self.script("sleep 60 & echo $! > child").run(Output(self.context.feedback))
         self.assertLess(time.monotonic() - begin, 5)
         self.assertDead(int((self.root / "child").read_text()))
+
+    def test_forked_away(self) -> None:
+        """
+        What a script sends into a session of its own, two forks away, is ended as well.
+        """
+        begin = time.monotonic()
+        body = "setsid sh -c 'sh -c \"sleep 60 & echo \\$! > child\"' >/dev/null 2>&1 </dev/null; exit 0"
+        self.script(body).run(Output(self.context.feedback))
+        self.assertLess(time.monotonic() - begin, 5)
+        self.assertDead(int((self.root / "child").read_text()))
+
+    def test_others_stay(self) -> None:
+        """
+        A process that was there before the script is none of its own.
+        """
+        with subprocess.Popen(["sleep", "60"]) as other:
+            self.script("exit 0").run(Output(self.context.feedback))
+            self.assertIsNone(other.poll())
+            other.kill()
 
     def test_signal(self) -> None:
         """

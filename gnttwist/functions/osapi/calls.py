@@ -3,6 +3,7 @@ The functions about guest operating systems: which there are, whether one will d
 """
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,14 @@ from gnttwist.functions import arguments
 from gnttwist.functions.osapi import environment
 from gnttwist.functions.osapi.definition import (
     WITH_PARAMETERS,
-    InvalidDefinition,
+    Definition,
     entries,
     find,
     load,
+    printable,
     require,
 )
+from gnttwist.functions.osapi.lists import RESERVED_PARAMETERS, InvalidDefinition, variable_of
 from gnttwist.functions.osapi.output import Output
 from gnttwist.functions.osapi.script import Script
 from gnttwist.functions.registry import Context, FunctionError, function
@@ -53,7 +56,7 @@ def _diagnosis(context: Context, name: str, path: Path) -> list[Any]:
     try:
         found = load(name, path)
     except InvalidDefinition as reason:
-        return [name, canonical, False, str(reason), [], [], [], True]
+        return [printable(name), printable(canonical), False, str(reason), [], [], [], True]
     parameters = [list(each) for each in found.parameters]
     return [
         name,
@@ -90,11 +93,8 @@ def os_validate(
     found.variant(name, force=bool(force_variant))
     if max(found.api_versions) < WITH_PARAMETERS:
         return True
-    known = {each for each, _ in found.parameters}
-    if "parameters" in wanted and (unknown := sorted(set(parameters) - known)):
-        raise FunctionError(
-            f"OS '{found.name}' has no parameters {', '.join(unknown)}; it has {', '.join(sorted(known)) or 'none'}"
-        )
+    if "parameters" in wanted:
+        _check_names(found, parameters)
     Script(
         title=f"The verify script of OS '{found.name}'",
         command=[str(found.path / "verify"), *wanted],
@@ -103,6 +103,39 @@ def os_validate(
         limit=_limit("os_validate"),
     ).run(Output(lambda type, payload: None))
     return True
+
+
+def _check_names(found: Definition, parameters: dict[str, Any]) -> None:
+    """
+    @raise FunctionError: A parameter is none of the definition's, or two are one to its scripts.
+    """
+    known = {each for each, _ in found.parameters}
+    if unknown := sorted(set(parameters) - known - RESERVED_PARAMETERS):
+        raise FunctionError(
+            f"OS '{found.name}' has no parameters {', '.join(unknown)}; it has {', '.join(sorted(known)) or 'none'}"
+        )
+    by_variable: dict[str, str] = {}
+    for name in sorted(parameters):
+        other = by_variable.setdefault(variable_of(name), name)
+        if other != name:
+            raise FunctionError(f"OS parameters {other} and {name} are the same to scripts: give one of them")
+
+
+@function("os_versions")
+def os_versions(context: Context) -> dict[str, str | None]:
+    """
+    What the effective usable definitions have in C{os_version}, by name: data that one node's scripts exported can be
+    imported by another's where both have the same.
+
+    A function of gnttwist's own.
+    """
+    found: dict[str, str | None] = {}
+    for name, path in entries(context):
+        if name in found:
+            continue
+        with suppress(InvalidDefinition):
+            found[name] = load(name, path).os_version
+    return found
 
 
 @function("instance_os_add")

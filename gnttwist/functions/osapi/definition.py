@@ -3,13 +3,15 @@ OS definitions: directories of scripts on the node (reference: guest OS interfac
 """
 
 import os
-import stat
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from attrs import frozen
 
 from gnttwist.functions import arguments
+from gnttwist.functions.osapi import lists
+from gnttwist.functions.osapi.lists import InvalidDefinition
 from gnttwist.functions.registry import Context, FunctionError
 
 SUPPORTED = frozenset({10, 15, 20})
@@ -20,16 +22,8 @@ Versions of the interface: those that exist, and from which on there are variant
 script.
 """
 
-TEXT_LIMIT = 1 << 20
-"""
-Most bytes of a definition's text files; real ones have some hundred.
-"""
-
-
-class InvalidDefinition(FunctionError):
-    """
-    The directory is there and is not a usable definition; the text says why.
-    """
+# A plus separates the variant, and commas separate names in lists.
+_DEFINITION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 
 
 @frozen
@@ -43,6 +37,8 @@ class Definition:
     @ivar parameters: Names and descriptions.
     @ivar create: The create script, or C{None} where there is only an untrusted one.
     @ivar trusted: Whether it has no script that asks to be run in a helper VM.
+    @ivar os_version: The text of its C{os_version}: where two nodes' differ, an instance's data must not go from one
+        to the other by its scripts.
     """
 
     name: str
@@ -52,6 +48,7 @@ class Definition:
     parameters: tuple[tuple[str, str], ...] = ()
     create: Path | None = None
     trusted: bool = True
+    os_version: str | None = None
 
     @property
     def api_version(self) -> int:
@@ -132,7 +129,11 @@ def load(name: str, path: Path) -> Definition:
 
     @raise InvalidDefinition: A file is missing or wrong, or no version is in common.
     """
-    versions = _versions(path)
+    if not _DEFINITION.fullmatch(name):
+        raise InvalidDefinition(
+            f"'{printable(name)}' is no name for an OS: use letters, digits, '.', '_' and '-'"
+        )
+    versions = lists.versions(path / "ganeti_api_version")
     highest = max(versions)
     if not SUPPORTED.intersection(versions):
         raise InvalidDefinition(
@@ -140,74 +141,32 @@ def load(name: str, path: Path) -> Definition:
             f"{_listed(SUPPORTED)}"
         )
     scripts = ["import", "export", "rename"] + (["verify"] if highest >= WITH_PARAMETERS else [])
-    for script in scripts:
-        _check_script(path / script)
     untrusted = (path / "create_untrusted").exists()
     if untrusted:
-        _check_script(path / "create_untrusted")
-    create = path / "create"
-    if create.exists() or not untrusted:
-        _check_script(create)
+        scripts.append("create_untrusted")
+    if create := (path / "create").exists() or not untrusted:
+        scripts.append("create")
+    if (path / "import_untrusted").exists():
+        scripts.append("import_untrusted")
+    for script in scripts:
+        lists.check_script(path / script)
     return Definition(
         name=name,
         path=path,
         api_versions=versions,
-        variants=_variants(path) if highest >= WITH_VARIANTS else (),
-        parameters=_parameters(path) if highest >= WITH_PARAMETERS else (),
-        create=create if create.exists() else None,
+        variants=lists.variants(path / "variants.list") if highest >= WITH_VARIANTS else (),
+        parameters=lists.parameters(path / "parameters.list") if highest >= WITH_PARAMETERS else (),
+        create=path / "create" if create else None,
         trusted=not untrusted,
+        os_version=lists.os_version(path / "os_version") if highest >= WITH_PARAMETERS else None,
     )
 
 
-def _versions(path: Path) -> tuple[int, ...]:
-    file = path / "ganeti_api_version"
-    lines = [line.strip() for line in _text(file).splitlines()]
-    try:
-        versions = tuple(int(line) for line in lines if line)
-    except ValueError as reason:
-        raise InvalidDefinition(f"Can't read API versions from {file}: {reason}") from reason
-    if not versions:
-        raise InvalidDefinition(f"{file} names no version")
-    return versions
-
-
-def _variants(path: Path) -> tuple[str, ...]:
-    file = path / "variants.list"
-    if not file.exists():
-        return ()
-    lines = (line.strip() for line in _text(file).splitlines())
-    return tuple(line for line in lines if line and not line.startswith("#"))
-
-
-def _parameters(path: Path) -> tuple[tuple[str, str], ...]:
-    lines = (line.split(None, 1) for line in _text(path / "parameters.list").splitlines())
-    return tuple((line[0], line[1].strip() if len(line) > 1 else "") for line in lines if line)
-
-
-def _text(file: Path) -> str:
-    _check_regular(file)
-    try:
-        with file.open(encoding="utf-8") as opened:
-            return opened.read(TEXT_LIMIT)
-    except (OSError, UnicodeDecodeError) as reason:
-        raise InvalidDefinition(f"Can't read '{file}': {reason}") from reason
-
-
-def _check_regular(file: Path) -> os.stat_result:
-    try:
-        found = file.stat()
-    except OSError as reason:
-        raise InvalidDefinition(
-            f"File '{file.name}' under path '{file.parent}' is missing: {reason.strerror}"
-        ) from reason
-    if not stat.S_ISREG(found.st_mode):
-        raise InvalidDefinition(f"File '{file.name}' under path '{file.parent}' is not a regular file")
-    return found
-
-
-def _check_script(file: Path) -> None:
-    if not _check_regular(file).st_mode & stat.S_IXUSR:
-        raise InvalidDefinition(f"File '{file.name}' under path '{file.parent}' is not executable")
+def printable(name: str) -> str:
+    """
+    A file's name as text that can be shown and sent: names on disk can be any bytes.
+    """
+    return "".join(each if each.isprintable() else "?" for each in name)
 
 
 def _listed(versions: frozenset[int] | tuple[int, ...]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gnttwist.functions.osapi.definition import WITH_VARIANTS, Definition
+from gnttwist.functions.osapi.lists import variable_of
 from gnttwist.functions.registry import FunctionError
 from gnttwist.functions.storage.interface import Found
 from gnttwist.wire.call_types import DiskArgument, InstanceArgument, NicArgument
@@ -35,9 +36,20 @@ def core(definition: Definition, full_name: str, parameters: Mapping[str, Any], 
             ("OS_NAME", definition.name),
             ("OS_VARIANT", variant),
             ("DEBUG_LEVEL", debug),
-            *((f"OSP_{name.upper().replace('-', '_')}", value) for name, value in parameters.items()),
+            *((variable_of(name), _one_line(name, value)) for name, value in parameters.items()),
         ]
     )
+
+
+def _one_line(parameter: str, value: Any) -> str:
+    """
+    @raise FunctionError: The value has several lines. Scripts write values into files of lines, and a value that
+        brings lines of its own would write there what it likes.
+    """
+    text = str(value)
+    if "\n" in text or "\r" in text:
+        raise FunctionError(f"OS parameter {parameter}: a value has one line")
+    return text
 
 
 def of_instance(instance: InstanceArgument, disks: Sequence[tuple[DiskArgument, Found]]) -> dict[str, str]:

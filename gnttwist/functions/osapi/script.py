@@ -13,7 +13,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from gnttwist.functions.children import die_with
+from gnttwist.functions.children import die_with, nothing_left
 from gnttwist.functions.osapi.output import Output
 from gnttwist.functions.registry import FunctionError
 
@@ -55,7 +55,7 @@ class Script:
         """
         log = None if self.log is None else _open_log(self.log)
         try:
-            with self._start() as process:
+            with nothing_left(), self._start() as process:
                 try:
                     self._relay(process, output, log)
                 finally:
