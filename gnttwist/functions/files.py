@@ -76,7 +76,8 @@ def _open_lock(path: Path) -> int:
     Open a file that daemons of other users lock too: to read, which is enough to lock it.
     """
     try:
-        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        # Everybody may write to the system's directory of locks: opening a FIFO there would wait for ever.
+        return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
         descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
         # Whatever the umask says. Where somebody else has just made it, they do this.

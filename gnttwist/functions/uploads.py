@@ -116,7 +116,7 @@ def upload_file(context: Context, file: Any) -> None:
     ids = _ids(context, target, owner, group)
     try:
         files.replace(target, data, mode=mode, owner=ids)
-        os.utime(target, (atime, mtime))
+        os.utime(target, (atime, mtime), follow_symlinks=False)
     except (OSError, OverflowError) as reason:
         raise FunctionError(f"Cannot write {path}: {reason}") from reason
 

@@ -8,7 +8,6 @@ import hashlib
 import os
 import re
 import socket
-import stat
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,13 +15,13 @@ from typing import Any
 from attrs import frozen
 
 from gnttwist.functions import arguments
+from gnttwist.functions.compared import digests, unusable_scripts
 from gnttwist.functions.delay import PROTOCOL_VERSION
 from gnttwist.functions.hypervisor.table import hypervisor
 from gnttwist.functions.node import missing_bridges
 from gnttwist.functions.osapi.calls import os_diagnose
 from gnttwist.functions.registry import Context, FunctionError, function
 from gnttwist.functions.storage.places import allowed, place
-from gnttwist.paths import BadRoot
 
 RELEASE = "3.0.2"
 """
@@ -83,23 +82,7 @@ What a check answers that has nothing to say when all is well: its key is left o
 
 
 def _filelist(request: Request) -> dict[str, str]:
-    """
-    SHA-1 digests of those files that are there.
-    """
-    digests = {path: _digest(_real(request.context, path)) for path in request.texts()}
-    return {path: digest for path, digest in digests.items() if digest is not None}
-
-
-def _digest(path: str) -> str | None:
-    try:
-        # Opening a FIFO would wait for somebody to write.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return None
-    with open(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return None
-        return hashlib.file_digest(file, "sha1").hexdigest()
+    return digests(request.context, request.texts())
 
 
 def _client_certificate(request: Request) -> list[str | None]:
@@ -210,18 +193,7 @@ def _bridges(request: Request) -> list[str]:
 
 
 def _user_scripts(request: Request) -> list[str]:
-    return [
-        each
-        for each in request.texts()
-        if not os.access(_real(request.context, each), os.X_OK, effective_ids=True)
-    ]
-
-
-def _real(context: Context, path: str) -> str:
-    try:
-        return str(context.paths.real(arguments.text(path, "file name")))
-    except BadRoot as reason:
-        raise FunctionError(f"Invalid file name: {reason}") from reason
+    return unusable_scripts(request.context, request.texts())
 
 
 def _file_storage_path(request: Request) -> object:

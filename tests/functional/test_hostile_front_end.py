@@ -308,6 +308,17 @@ class HostileTests(SynchronousTestCase):
                 self.assertTrue(success or not str(payload).startswith(CRASHED), told)
             self.refused(name, *[None] * (count + 1))
 
+    def test_oracles(self) -> None:
+        """
+        No function tells a digest of a file that is none of the cluster's, or whether there is one.
+        """
+        for path in (*OUTSIDE, str(self.precious / "victim"), "/etc/shadow", "/root/.ssh/id_rsa"):
+            for key in ("filelist", "user-scripts"):
+                self.refused("node_verify", {key: [path]}, "c", {})
+        (self.paths.data / "hmac.key").symlink_to(self.precious / "victim")
+        told = self.call("node_verify", {"filelist": ["/var/lib/ganeti/hmac.key"]}, "c", {})
+        self.assertEqual(told, (True, {"filelist": {}}))
+
     def test_types(self) -> None:
         """
         Arguments of other types than the table's are refused before the function's code runs.

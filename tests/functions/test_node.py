@@ -131,7 +131,7 @@ class VerifyTests(NodeTestCase):
                 "time": None,
                 "hypervisor": ["fake"],
                 "oslist": None,
-                "filelist": ["/var/lib/ganeti/ssconf_cluster_name", "/var/lib/ganeti/nope"],
+                "filelist": ["/var/lib/ganeti/ssconf_cluster_name", "/var/lib/ganeti/hmac.key"],
                 "instancelist": ["fake"],
                 "hvparms": [["cluster", "fake", {}], ["instance x", "fake", {"nope": 1}]],
                 "nodelist": [[], {}, []],
@@ -193,9 +193,39 @@ class VerifyTests(NodeTestCase):
         """
         A file that would make its reader wait is taken for missing.
         """
-        os.mkfifo(self.root / "var/lib/ganeti/fifo")
-        answer = node_verify(self.context, {"filelist": ["/var/lib/ganeti/fifo"]}, "c", {})
+        os.mkfifo(self.root / "var/lib/ganeti/hmac.key")
+        answer = node_verify(self.context, {"filelist": ["/var/lib/ganeti/hmac.key"]}, "c", {})
         self.assertEqual(answer, {"filelist": {}})
+
+    def test_other_files(self) -> None:
+        """
+        Only the files that masters compare have digests, and not what a link in their place leads to.
+        """
+        (self.root / "var/lib/ganeti/hmac.key").symlink_to("/etc/hostname")
+        answer = node_verify(self.context, {"filelist": ["/var/lib/ganeti/hmac.key"]}, "c", {})
+        self.assertEqual(answer, {"filelist": {}})
+        for path in (
+            "/etc/shadow",
+            "/var/lib/ganeti/../../../etc/shadow",
+            "/var/lib/ganeti/ssconf_x/../y",
+            "x",
+        ):
+            for key in ("filelist", "user-scripts"):
+                reason = self.assertRaises(FunctionError, node_verify, self.context, {key: [path]}, "c", {})
+                self.assertIn(path, str(reason))
+
+    def test_scripts(self) -> None:
+        """
+        The administrator's script is named when it is not there or cannot be executed.
+        """
+        path = "/etc/ganeti/scripts/master-ip-setup"
+        self.assertEqual(
+            node_verify(self.context, {"user-scripts": [path]}, "c", {}), {"user-scripts": [path]}
+        )
+        script = self.context.paths.real(path)
+        script.parent.mkdir()
+        script.touch(0o755)
+        self.assertEqual(node_verify(self.context, {"user-scripts": [path]}, "c", {}), {"user-scripts": []})
 
     def test_unknown_key(self) -> None:
         """
