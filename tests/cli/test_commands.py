@@ -179,6 +179,69 @@ class JobTests(CommandTestCase):
             ]
         )
         self.assertEqual(self.gnt("os", "list").out.split(), ["Name", "noop", "tiny+a", "tiny+b"])
+        self.assertEqual(
+            [line.split(None, 1) for line in self.gnt("os", "list", "--all").out.splitlines()[3:]],
+            [["tiny+b", "usable"], ["old", "blacklisted"], ["broken", "not usable on every node"]],
+        )
+
+    def test_os_info(self) -> None:
+        """
+        An OS is described with its parameters in small letters; a name that no node has is an error.
+        """
+        self.job(
+            [
+                [
+                    "tiny",
+                    True,
+                    ["a"],
+                    [["SIZE", "MiB"]],
+                    [20],
+                    True,
+                    True,
+                    False,
+                    {"kvm": {"acpi": False}},
+                    {"size": "9"},
+                ]
+            ]
+        )
+        output = self.gnt("os", "info", "tiny", "nope")
+        self.assertEqual((output.code, output.err), (1, "gnt: no node has an OS nope\n"))
+        self.assertIn("State: hidden", output.out)
+        self.assertIn("  size: MiB", output.out)
+        self.assertIn("    acpi: no", output.out)
+
+    def test_os_diagnose(self) -> None:
+        """
+        What is wrong is told by node, and is an exit code.
+        """
+        wrong = ["/b", False, "create is missing", [], [], [], True]
+        good = ["/a", True, "", ["x"], [], [15, 20], True]
+        self.job([["tiny", False, [], {"n1": [wrong], "n2": [good, wrong], "n3": []}, False, False]])
+        output = self.gnt("os", "diagnose")
+        self.assertEqual(output.code, 1)
+        self.assertEqual(
+            [line.split(None, 3)[1:] for line in output.out.splitlines()[1:]],
+            [
+                ["n1", "/b", "invalid: create is missing"],
+                ["n2", "/a", "valid (API 15, 20; x)"],
+                ["n2", "/b", "hidden by the one above; invalid: create is missing"],
+                ["n3", "-", "missing"],
+            ],
+        )
+
+    def test_os_modify(self) -> None:
+        """
+        States and defaults become changes of the cluster; what is not said stays.
+        """
+        self.job(None)
+        self.assertIn("nothing to change", self.fails("os", "modify", "tiny"))
+        self.gnt("os", "modify", "tiny", "--hidden", "yes", "-H", "kvm:acpi=no", "-O", "size=9")
+        [submitted] = [each for each in self.master.calls if isinstance(each, luxi.SubmitJob)]
+        [op] = submitted.ops
+        self.assertEqual(op["hidden_os"], [["add", "tiny"]])
+        self.assertEqual(op["os_hvp"], {"tiny": {"kvm": {"acpi": False}}})
+        self.assertEqual(op["osparams"], {"tiny": {"size": "9"}})
+        self.assertNotIn("blacklisted_os", op)
 
 
 class InstanceTests(CommandTestCase):

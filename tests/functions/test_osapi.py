@@ -283,6 +283,13 @@ class ValidateTests(DefinitionTestCase):
         self.assertRaises(FunctionError, os_validate, self.context, True, "os", [], {"a": "x\0"}, False)
         self.assertRaises(FunctionError, os_validate, self.context, True, "os", [], {"a": "x\ny"}, False)
 
+    def test_any_case(self) -> None:
+        """
+        A parameter that a definition spells in capitals is given in small letters.
+        """
+        self.define("os", parameters="DHCP whether\n", verify='test "$OSP_DHCP" = yes || exit 3')
+        self.assertTrue(self.validate("os", {"dhcp": "yes"}))
+
     def test_same_to_scripts(self) -> None:
         """
         Two parameters that scripts could not tell apart are refused, though each is known by one spelling.

@@ -109,11 +109,16 @@ def _check_names(found: Definition, parameters: dict[str, Any]) -> None:
     """
     @raise FunctionError: A parameter is none of the definition's, or two are one to its scripts.
     """
-    known = {each for each, _ in found.parameters}
-    if unknown := sorted(set(parameters) - known - RESERVED_PARAMETERS):
-        raise FunctionError(
-            f"OS '{found.name}' has no parameters {', '.join(unknown)}; it has {', '.join(sorted(known)) or 'none'}"
-        )
+    # However it is spelt in the definition, users write it in lower case (seed: OS API, parameters).
+    known = {variable_of(each): each.lower() for each, _ in found.parameters}
+    unknown = [
+        each
+        for each in sorted(parameters)
+        if variable_of(each) not in known and each not in RESERVED_PARAMETERS
+    ]
+    if unknown:
+        shown = ", ".join(sorted(known.values())) or "none"
+        raise FunctionError(f"OS '{found.name}' has no parameters {', '.join(unknown)}; it has {shown}")
     by_variable: dict[str, str] = {}
     for name in sorted(parameters):
         other = by_variable.setdefault(variable_of(name), name)
