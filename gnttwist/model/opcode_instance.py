@@ -132,3 +132,90 @@ class OpInstanceRemove(Opcode, frozen=True, kw_only=True):
     instance_uuid: NonEmpty | None = None
     shutdown_timeout: NonNegative = SHUTDOWN_TIMEOUT
     ignore_failures: bool = False
+
+
+class OpInstanceReboot(Opcode, frozen=True, kw_only=True):
+    """
+    Restart an instance; one that does not run is started.
+
+    @ivar reboot_type: C{soft} asks the guest, C{hard} restarts its hypervisor's process, C{full} also gives its disks
+        back meanwhile.
+    """
+
+    summary_field: ClassVar[str | None] = "instance_name"
+
+    instance_name: str
+    instance_uuid: NonEmpty | None = None
+    shutdown_timeout: NonNegative = SHUTDOWN_TIMEOUT
+    ignore_secondaries: bool = False
+    reboot_type: Literal["full", "hard", "soft"]
+
+
+class OpInstanceReinstall(Opcode, frozen=True, kw_only=True):
+    """
+    Install a stopped instance anew, perhaps with another operating system.
+
+    @ivar osparams: Kept from now on, over those that it has.
+    @ivar osparams_private: The same for private ones.
+    @ivar osparams_secret: OS parameters that are never stored.
+    """
+
+    summary_field: ClassVar[str | None] = "instance_name"
+    secret_fields: ClassVar[frozenset[str]] = frozenset({"osparams_secret"})
+
+    instance_name: str
+    instance_uuid: NonEmpty | None = None
+    force_variant: bool = False
+    os_type: NonEmpty | None = None
+    osparams: Parameters | None = None
+    osparams_private: Parameters | None = None
+    osparams_secret: Parameters | None = None
+
+
+class OpInstanceRename(Opcode, frozen=True, kw_only=True):
+    """
+    Give a stopped instance another name, and its disks' files another directory.
+    """
+
+    instance_name: str
+    instance_uuid: NonEmpty | None = None
+    new_name: NonEmpty
+    name_check: bool = True
+    ip_check: bool = True
+
+
+class OpInstanceConsole(Opcode, frozen=True, kw_only=True):
+    """
+    Tell how to reach an instance's console.
+    """
+
+    summary_field: ClassVar[str | None] = "instance_name"
+
+    instance_name: str
+    instance_uuid: NonEmpty | None = None
+
+
+class OpInstanceQueryData(Opcode, frozen=True, kw_only=True):
+    """
+    Tell everything about instances.
+
+    @ivar instances: Names; none means all.
+    @ivar static: Ask no node.
+    @ivar use_locking: Wait until nobody changes them.
+    """
+
+    use_locking: bool = False
+    instances: list[NonEmpty] = []
+    static: bool = False
+
+
+class OpInstanceMultiAlloc(Opcode, frozen=True, kw_only=True):
+    """
+    Make several instances, each by a job of its own, placed together.
+
+    @ivar instances: Opcodes that create instances.
+    """
+
+    opportunistic_locking: bool = False
+    iallocator: NonEmpty | None = None
+    instances: list[Any] = []

@@ -19,10 +19,17 @@ from gnttwist.model.opcode_cluster import (
     OpTestDelay,
 )
 from gnttwist.model.opcode_instance import (
+    OpInstanceConsole,
     OpInstanceCreate,
+    OpInstanceQueryData,
+    OpInstanceReboot,
     OpInstanceRemove,
     OpInstanceShutdown,
     OpInstanceStartup,
+)
+from gnttwist.model.opcode_instance_disks import (
+    OpInstanceActivateDisks,
+    OpInstanceDeactivateDisks,
 )
 
 _ALL: tuple[type[Opcode], ...] = (
@@ -30,7 +37,12 @@ _ALL: tuple[type[Opcode], ...] = (
     OpClusterVerify,
     OpClusterVerifyConfig,
     OpClusterVerifyGroup,
+    OpInstanceActivateDisks,
+    OpInstanceConsole,
     OpInstanceCreate,
+    OpInstanceDeactivateDisks,
+    OpInstanceQueryData,
+    OpInstanceReboot,
     OpInstanceRemove,
     OpInstanceShutdown,
     OpInstanceStartup,

@@ -68,6 +68,20 @@ def nic_dict(config: Snapshot, nic: Nic) -> dict[str, Any]:
     return members
 
 
+def console_request(config: Snapshot, instance: Instance) -> dict[str, Any]:
+    """
+    An instance, as a node needs it to tell about its console.
+    """
+    node = config.nodes[instance.primary_node]
+    return {
+        "instance": _present(instance),
+        "node": _present(node),
+        "group": _present(config.groups[node.group]),
+        "hvParams": fill_hv(config, instance),
+        "beParams": fill_be(config, instance),
+    }
+
+
 def group_of(config: Snapshot, instance: Instance) -> NodeGroup:
     """
     The group that an instance's primary node is in.

@@ -7,7 +7,13 @@ from typing import Any
 
 from attrs import frozen
 
+from gnttwist.model.objects import Disk
+
 DISKLESS = "diskless"
+MIXED = "mixed"
+"""
+Ganeti's word for disks of several templates.
+"""
 
 
 @frozen
@@ -38,6 +44,16 @@ class Specification:
             yield "disk-count", "", len(self.disks)
         for index, size in enumerate(self.disks):
             yield "disk-size", f"/{index}", size
+
+
+def template_of(disks: Sequence[Disk]) -> str:
+    """
+    The disk template of an instance with these disks.
+    """
+    kinds = {each.dev_type for each in disks}
+    if not kinds:
+        return DISKLESS
+    return kinds.pop() if len(kinds) == 1 else MIXED
 
 
 def violations(policy: Mapping[str, Any], wanted: Specification) -> list[str]:

@@ -28,10 +28,7 @@ async def startup(job: JobContext, op: OpInstanceStartup) -> None:
     node = config.nodes[instance.primary_node]
     hvparams = typed(op.hvparams, HYPERVISOR_PARAMETERS.get(instance.hypervisor, {}), "hvparams")
     beparams = typed(op.beparams, BACKEND_PARAMETERS, "beparams", sizes={"minmem", "maxmem"})
-    if instance.admin_state == "offline":
-        raise refuse(
-            f"Instance {instance.name} is marked offline; mark it online before starting it", ECode.STATE
-        )
+    running.startable(instance)
     up = {} if op.no_remember else {"admin_state": "up", "admin_state_source": "admin"}
     if node.offline and op.ignore_offline_nodes:
         if not op.dry_run:
@@ -47,13 +44,7 @@ async def startup(job: JobContext, op: OpInstanceStartup) -> None:
     await running.free_memory(job, config, instance, beparams)
     if op.dry_run:
         return
-    if not instance.disks_active:
-
-        async def undo(job: JobContext) -> None:
-            await running.deactivate(job, config, instance)
-
-        job.on_failure(f"deactivate disks of {instance.name}", undo)
-    await running.assemble(job, config, instance)
+    await running.assemble_for_once(job, config, instance)
     await running.start(
         job, op, config, instance, paused=op.startup_paused, hvparams=hvparams, beparams=beparams
     )

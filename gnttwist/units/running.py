@@ -20,6 +20,11 @@ RUNNING = 0
 The state of a guest at work; others have ended and are only not cleaned up yet.
 """
 
+UP: Mapping[str, Any] = {"admin_state": "up", "admin_state_source": "admin", "disks_active": True}
+"""
+What is recorded of an instance that was started.
+"""
+
 STOPPING = 60.0
 """
 Seconds that stopping may take over the time that the guest is given: Ganeti's margin for slow nodes.
@@ -48,6 +53,18 @@ def online(config: Snapshot, instance: Instance) -> Node:
     if node.offline:
         raise refuse(f"Primary node {node.name} of instance {instance.name} is offline", ECode.STATE)
     return node
+
+
+def startable(instance: Instance) -> None:
+    """
+    Check that an instance may be started.
+
+    @raise OpPrereqError: It is marked offline.
+    """
+    if instance.admin_state == "offline":
+        raise refuse(
+            f"Instance {instance.name} is marked offline; mark it online before starting it", ECode.STATE
+        )
 
 
 def patience(timeout: int, what: str) -> int:
@@ -102,15 +119,33 @@ async def free_memory(
         )
 
 
-async def assemble(job: JobContext, config: Snapshot, instance: Instance) -> None:
+async def assemble(job: JobContext, config: Snapshot, instance: Instance) -> list[str]:
     """
     Make an instance's disks usable on its primary node.
+
+    @return: Where each is there.
     """
     node = config.nodes[instance.primary_node]
     disks = config.disks_of(instance)
     owner = instance_dict(config, instance, disks)
+    places = []
     for index, disk in enumerate(owner["disks_info"]):
-        await job.call(node, "blockdev_assemble", [disk, owner, True, index])
+        path, _, _ = await job.call(node, "blockdev_assemble", [disk, owner, True, index])
+        places.append(path)
+    return places
+
+
+async def assemble_for_once(job: JobContext, config: Snapshot, instance: Instance) -> list[str]:
+    """
+    The same, and if the opcode fails later, make them unusable again unless they should be usable.
+    """
+    if not instance.disks_active:
+
+        async def undo(job: JobContext) -> None:
+            await deactivate(job, config, instance)
+
+        job.on_failure(f"deactivate disks of {instance.name}", undo)
+    return await assemble(job, config, instance)
 
 
 async def deactivate(job: JobContext, config: Snapshot, instance: Instance) -> None:
@@ -138,7 +173,6 @@ async def start(
     """
     Start a guest whose disks are usable. If the opcode fails later, it is stopped again.
     """
-    node = config.nodes[instance.primary_node]
     disks = config.disks_of(instance)
     members = instance_dict(config, instance, disks, hvparams=hvparams, beparams=beparams)
     reason = reason_of(op)
@@ -147,7 +181,23 @@ async def start(
         await stop(job, config, instance, timeout=0, reason=reason)
 
     job.on_failure(f"stop {instance.name}", undo)
-    await job.call(node, "instance_start", [members, paused, reason])
+    await job.call(config.nodes[instance.primary_node], "instance_start", [members, paused, reason])
+
+
+def restart_on_failure(job: JobContext, op: Opcode, config: Snapshot, instance: Instance) -> None:
+    """
+    See to it that a guest which is stopped for a while runs again if the opcode fails meanwhile.
+    """
+    members = instance_dict(config, instance, config.disks_of(instance))
+
+    async def undo(job: JobContext) -> None:
+        if not await runs(job, config, instance):
+            job.log(f"Starting instance {instance.name} again")
+            await assemble(job, config, instance)
+            node = config.nodes[instance.primary_node]
+            await job.call(node, "instance_start", [members, False, reason_of(op)])
+
+    job.on_failure(f"start {instance.name} again", undo)
 
 
 async def stop(

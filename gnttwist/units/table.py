@@ -6,8 +6,10 @@ from typing import Any
 
 from gnttwist.model import opcode_cluster as cluster_opcodes
 from gnttwist.model import opcode_instance as instance_opcodes
-from gnttwist.units import cluster, delay, os_diagnose, power
+from gnttwist.model import opcode_instance_disks as disk_opcodes
+from gnttwist.units import activation, cluster, delay, instance_data, os_diagnose, power
 from gnttwist.units.create import create
+from gnttwist.units.reboot import reboot
 from gnttwist.units.remove import remove
 from gnttwist.units.unit import Unit
 from gnttwist.units.verify_config import verify_config
@@ -20,7 +22,12 @@ _ALL: tuple[Unit[Any], ...] = (
     Unit(cluster_opcodes.OpClusterVerifyGroup, 1, verify_group),
     Unit(cluster_opcodes.OpOsDiagnose, 1, os_diagnose.diagnose),
     Unit(cluster_opcodes.OpTestDelay, 1, delay.delay),
+    Unit(disk_opcodes.OpInstanceActivateDisks, 1, activation.activate),
+    Unit(disk_opcodes.OpInstanceDeactivateDisks, 1, activation.deactivate),
+    Unit(instance_opcodes.OpInstanceConsole, 1, instance_data.console),
     Unit(instance_opcodes.OpInstanceCreate, 1, create),
+    Unit(instance_opcodes.OpInstanceQueryData, 1, instance_data.query_data),
+    Unit(instance_opcodes.OpInstanceReboot, 1, reboot),
     Unit(instance_opcodes.OpInstanceRemove, 1, remove),
     Unit(instance_opcodes.OpInstanceShutdown, 1, power.shutdown),
     Unit(instance_opcodes.OpInstanceStartup, 1, power.startup),

@@ -7,95 +7,16 @@ from typing import Any
 
 import msgspec
 
-from twisted.trial.unittest import SynchronousTestCase
-
-from gnttwist.config.snapshot import Snapshot
-from gnttwist.errors import (
-    FunctionFailed,
-    JobCanceled,
-    NodeError,
-    NotAnswering,
-    OpExecError,
-    OpPrereqError,
-)
-from gnttwist.model.objects import Instance
+from gnttwist.errors import FunctionFailed, JobCanceled, OpExecError, OpPrereqError
 from gnttwist.model.opcodes import parse
 from gnttwist.testing.context import MemoryJobContext
-from gnttwist.units.create import create
 from gnttwist.units.power import shutdown, startup
 from gnttwist.units.remove import remove
-from tests.units.world import NodeState, World, cluster_of, uuid
-
-NAME = "web.example.com"
-CREATE: dict[str, Any] = {
-    "OP_ID": "OP_INSTANCE_CREATE",
-    "instance_name": NAME,
-    "mode": "create",
-    "disks": [{"size": 1024}, {"size": 2048}],
-    "nics": [],
-    "os_type": "noop",
-    "hypervisor": "kvm",
-    "ignore_ipolicy": True,
-}
+from tests.units.one_instance import NAME, InstanceTestCase
+from tests.units.world import NodeState, uuid
 
 
-class PowerTestCase(SynchronousTestCase):
-    """
-    A cluster with one instance.
-    """
-
-    up = True
-
-    def setUp(self) -> None:
-        self.world = World()
-        job = MemoryJobContext(cluster_of(1), self.world)
-        job.run(create, parse({**CREATE, "start": self.up}))
-        self.config = job.config_now
-
-    def job(self, **members: Any) -> MemoryJobContext:
-        """
-        A job in this cluster.
-        """
-        return MemoryJobContext(self.config, self.world, **members)
-
-    def instance(self, job: MemoryJobContext) -> Instance:
-        """
-        The instance, after a job.
-        """
-        [found] = job.config_now.instances
-        return found
-
-    def assertAgree(self, config: Snapshot) -> None:
-        """
-        The instance is marked up if it runs, and then its disks are usable; and every disk that the configuration
-        has is there, and no other.
-        """
-        node = self.world.node()
-        for instance in config.instances:
-            runs = instance.name in node.guests
-            self.assertEqual(instance.admin_state, "up" if runs else "down")
-            if runs:
-                self.assertEqual(len(node.linked), len(instance.disks))
-        self.assertEqual(set(node.disks), {each.logical_id[1] for each in config.disks.values()})
-        self.assertEqual(set(config.disks), {disk for each in config.instances for disk in each.disks})
-
-    def offline(self) -> None:
-        """
-        Mark the node offline, and let it not answer.
-        """
-        node = self.config.nodes[uuid(1)]
-        self.config = self.config.with_object(msgspec.structs.replace(node, offline=True))
-        for function in ("instance_info", "instance_shutdown", "blockdev_remove", "file_storage_dir_remove"):
-            self.world.failing[function] = self.silent
-
-    def silent(self, node: str) -> NodeError:
-        """
-        Why a node does not answer.
-        """
-        return NotAnswering(f"Node {node} is silent")
-
-
-class StartupTests(PowerTestCase):
+class StartupTests(InstanceTestCase):
     """
     Tests for L{startup}.
     """
@@ -193,7 +114,7 @@ class StartupTests(PowerTestCase):
         self.assertEqual(self.world.node().linked, set())
 
 
-class ShutdownTests(PowerTestCase):
+class ShutdownTests(InstanceTestCase):
     """
     Tests for L{shutdown}.
     """
@@ -276,7 +197,7 @@ class ShutdownTests(PowerTestCase):
         self.assertEqual(self.instance(self.stopped(ignore_offline_nodes=True)).admin_state, "down")
 
 
-class RemoveTests(PowerTestCase):
+class RemoveTests(InstanceTestCase):
     """
     Tests for L{remove}.
     """

@@ -215,6 +215,13 @@ class World:
     def _instance_shutdown(self, state: NodeState, instance: Any, timeout: int, reason: Any) -> None:
         state.guests.pop(instance["name"], None)
 
+    def _instance_reboot(self, state: NodeState, instance: Any, kind: str, timeout: int, reason: Any) -> None:
+        if instance["name"] not in state.guests:
+            raise FunctionFailed("It does not run")
+
+    def _instance_console_info(self, state: NodeState, asked: Any) -> Any:
+        return {name: {"instance": name, "kind": "msg", "message": "none"} for name in asked}
+
     def _instance_info(self, state: NodeState, name: str, hypervisor: str, parameters: Any) -> Any:
         return self._all_instances_info(state, [hypervisor], {}).get(name, {})
 
