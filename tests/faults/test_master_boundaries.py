@@ -119,6 +119,11 @@ CREATE = {
 SHUTDOWN, STARTUP, REMOVE = (
     {"OP_ID": f"OP_INSTANCE_{what}", "instance_name": INSTANCE} for what in ("SHUTDOWN", "STARTUP", "REMOVE")
 )
+ACTIVATE, DEACTIVATE = (
+    {"OP_ID": f"OP_INSTANCE_{what}_DISKS", "instance_name": INSTANCE} for what in ("ACTIVATE", "DEACTIVATE")
+)
+REBOOT = {"OP_ID": "OP_INSTANCE_REBOOT", "instance_name": INSTANCE}
+DISKLESS = {**CREATE, "disks": [], "disk_template": "diskless"}
 DELAY = {"OP_ID": "OP_TEST_DELAY", "duration": 1.0, "on_nodes": ["node1", "node2"], "repeat": 2}
 VERIFY = {"OP_ID": "OP_CLUSTER_VERIFY"}
 
@@ -142,6 +147,11 @@ SCENARIOS = {
     "create without its OS": Scenario(partial(real_world, "instance_os_add"), [[CREATE]], [[ERROR]]),
     "create without a start": Scenario(partial(real_world, "instance_start"), [[CREATE]], [[ERROR]]),
     "create killed": Scenario(real_world, [[CREATE]], [[CANCELED]], [(8.0, kill(1))]),
+    "disks": Scenario(real_world, [[{**CREATE, "start": False}, ACTIVATE, DEACTIVATE]], [[OK, OK, OK]]),
+    "full reboot": Scenario(real_world, [[CREATE, {**REBOOT, "reboot_type": "full"}]], [[OK, OK]]),
+    "full reboot killed": Scenario(
+        real_world, [[DISKLESS, {**REBOOT, "reboot_type": "full"}]], [[OK, CANCELED]], [(3.5, kill(1))]
+    ),
     "delay": Scenario(real_world, [[DELAY]], [[OK]]),
     "verify": Scenario(real_world, [[VERIFY]], [[OK], [OK], [OK]]),
 }
@@ -245,6 +255,24 @@ class MasterBoundaryTests(SynchronousTestCase):
         OP_INSTANCE_CREATE that a user kills on the way.
         """
         self.check("create killed")
+
+    def test_disks(self) -> None:
+        """
+        OP_INSTANCE_ACTIVATE_DISKS and OP_INSTANCE_DEACTIVATE_DISKS.
+        """
+        self.check("disks")
+
+    def test_full_reboot(self) -> None:
+        """
+        OP_INSTANCE_REBOOT that stops and starts.
+        """
+        self.check("full reboot")
+
+    def test_full_reboot_killed(self) -> None:
+        """
+        OP_INSTANCE_REBOOT that a user kills while the guest is stopped.
+        """
+        self.check("full reboot killed")
 
     def test_delay(self) -> None:
         """
