@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 from gnttwist.errors import GnttwistError, LocalError
 from gnttwist.paths import Paths
-from gnttwist.wire.calls import FUNCTIONS
+from gnttwist.wire.calls import FUNCTIONS, Signature
 
 GUEST_MARK = "GNTTWIST_GUEST"
 """
@@ -71,3 +71,10 @@ def registered() -> dict[str, Function]:
     All registered functions by name. L{gnttwist.functions.table} imports the modules that register them.
     """
     return dict(_REGISTERED)
+
+
+def signature(name: str, code: Function) -> Signature | None:
+    """
+    What the table says of a function; C{None} where C{code} is not what is registered for it, as in tests.
+    """
+    return FUNCTIONS[name] if _REGISTERED.get(name) is code else None

@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 import msgspec
 from attrs import define
 
-from gnttwist.functions.registry import Function, FunctionError
+from gnttwist.functions.registry import Function, FunctionError, signature
 from gnttwist.functions.table import functions as all_functions
 from gnttwist.launcher import limits
 from gnttwist.launcher.protocol import ARGUMENTS_LIMIT, Call
@@ -30,7 +30,6 @@ from gnttwist.launcher.records import Begin
 from gnttwist.launcher.spool import SpoolFull, SpoolWriter
 from gnttwist.paths import Paths
 from gnttwist.wire.call_types import WrongArguments, check_types
-from gnttwist.wire.calls import FUNCTIONS
 
 SPOOL, LOG, WAKE, ARGUMENTS = 1, 2, 3, 4
 
@@ -137,9 +136,8 @@ def _outcome(
             raise FunctionError(f"there is no function {call.function}")
         values = _arguments(arguments)
         _check_count(call.function, code, len(values))
-        # Functions that only tests have are in no table.
-        if (signature := FUNCTIONS.get(call.function)) is not None:
-            check_types(call.function, signature.arguments, values)
+        if (known := signature(call.function, code)) is not None:
+            check_types(call.function, known.arguments, values)
         return True, code(context, *values)
     except (FunctionError, WrongArguments) as reason:
         return False, str(reason)
