@@ -17,6 +17,7 @@ from gnttwist.jobs.calls import Call
 from gnttwist.jobs.execution import CANCELED, Execution, Wait
 from gnttwist.jobs.feedback import Forwarding, OnFeedback
 from gnttwist.jobs.journal import plain
+from gnttwist.jobs.live import Progress
 from gnttwist.jobs.steps import call_key
 from gnttwist.model.objects import Node
 from gnttwist.store.interface import Put, TooLarge
@@ -136,7 +137,7 @@ class NodeCall:
         wait = Wait(self._interrupt, abandon, None if self.key is None else self._path)
         wait = execution.wait(wait, self._shielded)
         try:
-            self._call = services.caller.call(self._node, call, forwarding.receive)
+            self._call = services.caller.call(self._node, call, forwarding.receive, self._silence)
             answer = execution.relay(self._call)
             if deadline is not None:
                 self._later(deadline - services.now(), self._abort)
@@ -155,6 +156,20 @@ class NodeCall:
             execution.over(wait)
             if not execution.stopped:
                 forwarding.close()
+
+    def _silence(self, seconds: float, why: str) -> None:
+        what = f"waiting for node {self._node.name}, which does not answer"
+        if seconds:
+            self._log.warn(
+                "{node} does not answer since {seconds:.0f} s, and job {job} waits for it: {why}",
+                node=self._node.name,
+                seconds=seconds,
+                job=self._execution.live.id,
+                why=why,
+            )
+            self._execution.progress(what, Progress(round(seconds), None, "s"))
+        else:
+            self._execution.live.show(what, None)
 
     def _later(self, seconds: float, what: Any) -> None:
         self._timers = [each for each in self._timers if each.active()]

@@ -46,12 +46,25 @@ class Call:
     deadline: float | None = None
 
 
+OnSilence = Callable[[float, str], None]
+"""
+Called with the seconds for which a node has been silent and what last went wrong, now and then, once the node counts
+as not answering; with 0 seconds when it answers again.
+"""
+
+
 class NodeCaller(Protocol):
     """
     Calls functions on nodes, by StartFunction and WaitForFunction, until they end.
     """
 
-    def call(self, node: Node, call: Call, on_feedback: Callable[[Feedback], None]) -> Deferred[Any]:
+    def call(
+        self,
+        node: Node,
+        call: Call,
+        on_feedback: Callable[[Feedback], None],
+        on_silence: OnSilence | None = None,
+    ) -> Deferred[Any]:
         """
         Run a function to its end. Waits through restarts of the node daemon and broken connections.
 

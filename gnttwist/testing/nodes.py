@@ -6,67 +6,21 @@ The nodes outlive a master: each of its lives is a connection of its own, L{Fake
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import GeneratorType
 from typing import Any
 
-from attrs import define, field
+from twisted.internet.interfaces import IReactorTime
 
-from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
-
-from gnttwist.errors import CallAborted, FunctionDied, NodeError, NotAnswering
+from gnttwist.errors import CallAborted, FunctionDied, NodeError
 from gnttwist.jobs.calls import Call, Feedback
 from gnttwist.model.objects import Node
-
-World = dict[str, Any]
-Function = Callable[..., Any]
-"""
-Called with the node's world and the call's arguments; returns the payload or raises
-L{gnttwist.errors.FunctionFailed}. A generator takes its time: it yields seconds to wait, or C{(type, payload)} for
-feedback, and returns the payload.
-"""
-
-PATIENCE = 30.0
-"""
-Seconds until a silent node is not answering, for L{Connection.call}.
-"""
+from gnttwist.testing.node_calls import Function, Running, World
+from gnttwist.testing.node_connection import Connection
 
 
 def _no_boundary(what: str) -> None:
     pass
-
-
-@define(eq=False)
-class _Running:
-    """
-    One function call.
-
-    @ivar outcome: How it ended.
-    @ivar listeners: Who follows it.
-    """
-
-    node: str
-    function: str
-    feedback: list[Feedback] = field(factory=list)
-    ended: bool = False
-    payload: Any = None
-    error: NodeError | None = None
-    steps: Generator[Any, None, Any] | None = None
-    timer: IDelayedCall | None = None
-    listeners: list["_Listener"] = field(factory=list)
-
-
-@define(eq=False)
-class _Listener:
-    """
-    One call of a master.
-    """
-
-    connection: "Connection"
-    on_feedback: Callable[[Feedback], None]
-    seen: int
-    answer: Deferred[Any]
 
 
 class FakeNodes:
@@ -89,7 +43,7 @@ class FakeNodes:
         self.started: Counter[str] = Counter()
         self.done: list[tuple[str, str, tuple[Any, ...]]] = []
         self.aborted: list[str] = []
-        self._calls: dict[tuple[str, str], _Running] = {}
+        self._calls: dict[tuple[str, str], Running] = {}
         self._silent: set[str] = set()
         self._unkeyed = 0
 
@@ -143,7 +97,7 @@ class FakeNodes:
         """
         return any(each.function == function and not each.ended for each in self._calls.values())
 
-    def start(self, node: Node, call: Call) -> _Running:
+    def start(self, node: Node, call: Call) -> Running:
         """
         Begin a call, or find the one of this key.
         """
@@ -156,7 +110,7 @@ class FakeNodes:
         if call.key is not None:
             self.started[key] += 1
             self.done.append((node.name, call.function, tuple(call.arguments)))
-        running = self._calls[node.name, key] = _Running(node.name, call.function)
+        running = self._calls[node.name, key] = Running(node.name, call.function)
         try:
             result = self._functions[call.function](self.worlds[node.name], *call.arguments)
         except NodeError as error:
@@ -199,7 +153,7 @@ class FakeNodes:
         """
         self._clock.callLater(seconds, what, *arguments)
 
-    def _advance(self, running: _Running) -> None:
+    def _advance(self, running: Running) -> None:
         assert running.steps is not None
         try:
             while True:
@@ -214,7 +168,7 @@ class FakeNodes:
         except NodeError as error:
             self._end(running, error=error)
 
-    def _say(self, running: _Running, type: str, payload: Any) -> None:
+    def _say(self, running: Running, type: str, payload: Any) -> None:
         seconds = self._clock.seconds()
         said = Feedback(
             len(running.feedback) + 1, (int(seconds), int(seconds % 1 * 1_000_000)), type, payload
@@ -224,118 +178,15 @@ class FakeNodes:
             for each in running.listeners:
                 each.connection.tell(each, said)
 
-    def _end(self, running: _Running, *, payload: Any = None, error: NodeError | None = None) -> None:
+    def _end(self, running: Running, *, payload: Any = None, error: NodeError | None = None) -> None:
         if running.timer is not None and running.timer.active():
             running.timer.cancel()
         running.ended, running.payload, running.error = True, payload, error
         self._tell_end(running)
 
-    def _tell_end(self, running: _Running) -> None:
+    def _tell_end(self, running: Running) -> None:
         if running.node in self._silent:
             return
         listeners, running.listeners = running.listeners, []
         for each in listeners:
             each.connection.end(each, running)
-
-
-class Connection:
-    """
-    What one life of a master has of the nodes.
-
-    @ivar lost: Whether that master is gone: nothing reaches the nodes from it any more, nor it from them.
-    """
-
-    def __init__(self, nodes: FakeNodes, on_boundary: Callable[[str], None]) -> None:
-        self._nodes = nodes
-        self._on_boundary = on_boundary
-        self.lost = False
-
-    def lose(self) -> None:
-        """
-        The master is killed.
-        """
-        self.lost = True
-
-    def call(self, node: Node, call: Call, on_feedback: Callable[[Feedback], None]) -> Deferred[Any]:
-        """
-        Run a function to its end.
-        """
-        listener = _Listener(self, on_feedback, call.seen, Deferred(self._cancelled))
-        self._pass(f"call {call.function}")
-        if self.lost:
-            return listener.answer
-        if self._nodes.is_silent(node.name):
-            self.lose_patience(listener, node.name)
-            return listener.answer
-        running = self._nodes.start(node, call)
-        self._pass(f"started {call.function}")
-        if self.lost:
-            return listener.answer
-        for each in list(running.feedback):
-            self.tell(listener, each)
-        if running.ended:
-            self.end(listener, running)
-        else:
-            running.listeners.append(listener)
-        return listener.answer
-
-    def abort(self, node: Node, key: str) -> Deferred[None]:
-        """
-        End a call.
-        """
-        return self._ask("abort", node, lambda: self._nodes.abort(node, key))
-
-    def forget(self, node: Node, keys: Sequence[str]) -> Deferred[None]:
-        """
-        Drop results.
-        """
-        return self._ask("forget", node, lambda: self._nodes.forget(node, keys))
-
-    def tell(self, listener: _Listener, feedback: Feedback) -> None:
-        """
-        Pass feedback on.
-        """
-        if not self.lost and not listener.answer.called and feedback.serial > listener.seen:
-            listener.seen = feedback.serial
-            self._pass("feedback")
-            if not self.lost:
-                listener.on_feedback(feedback)
-
-    def end(self, listener: _Listener, running: _Running) -> None:
-        """
-        Pass a result on.
-        """
-        self._pass(f"ended {running.function}")
-        if self.lost or listener.answer.called:
-            return
-        if running.error is not None:
-            listener.answer.errback(type(running.error)(*running.error.args))
-        else:
-            listener.answer.callback(running.payload)
-
-    def _cancelled(self, answer: Deferred[Any]) -> None:
-        pass  # the Deferred errs by itself; the function goes on
-
-    def lose_patience(self, listener: _Listener, node: str) -> None:
-        """
-        A node is silent from now on: it is not answering if it still is after L{PATIENCE}.
-        """
-        self._nodes.later(PATIENCE, self._give_up, listener, node)
-
-    def _give_up(self, listener: _Listener, node: str) -> None:
-        if self._nodes.is_silent(node) and not self.lost and not listener.answer.called:
-            listener.answer.errback(NotAnswering(f"{node} does not answer"))
-
-    def _ask(self, what: str, node: Node, action: Callable[[], None]) -> Deferred[None]:
-        self._pass(what)
-        if self.lost:
-            return Deferred()
-        if self._nodes.is_silent(node.name):
-            return fail(NotAnswering(f"{node.name} does not answer"))
-        action()
-        self._pass(f"{what} done")
-        return Deferred() if self.lost else succeed(None)
-
-    def _pass(self, what: str) -> None:
-        if not self.lost:
-            self._on_boundary(what)

@@ -15,8 +15,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.client import ResponseDone
 
 from gnttwist.client.node_body import Body, Unreachable
+from gnttwist.client.node_call import RETRY_MOST, NodeCall
 from gnttwist.client.node_http import Reply
-from gnttwist.client.nodes import RETRY_MOST, SILENCE, HTTPNodeCaller
+from gnttwist.client.nodes import HTTPNodeCaller
+from gnttwist.client.silence import SILENCE, TOLD_EVERY, Silence
 from gnttwist.errors import CallAborted, FunctionDied, FunctionFailed, NodeError, NotAnswering
 from gnttwist.jobs.calls import Call, Feedback
 from gnttwist.model.objects import Node
@@ -273,6 +275,33 @@ class CallTests(CallerCase):
         self.clock.advance(0.1)
         self.assertEqual(len(self.http.asked), 2)
 
+    def test_silence_told(self) -> None:
+        """
+        A node that has said nothing for so long is told with the reason, again and again until it says something.
+        """
+        told: list[tuple[float, str]] = []
+        first = self.stream()
+        call = self.caller.call(
+            NODE, Call("test_delay", [1], KEY), self.heard.append, lambda *each: told.append(each)
+        )
+        self.clock.advance(SILENCE - 1)
+        first.write(rpc.KEEPALIVE)
+        self.http.otherwise = Unreachable("no route")
+        first.cut()
+        self.clock.pump([1.0] * int(SILENCE - 1))
+        self.assertEqual(told, [])
+        self.clock.advance(1)
+        self.assertEqual(told, [(SILENCE, "no route")])
+        self.clock.pump([1.0] * int(TOLD_EVERY))
+        self.assertEqual(told[1:], [(SILENCE + TOLD_EVERY, "no route")])
+        last = self.stream()
+        self.clock.pump([1.0] * int(RETRY_MOST))
+        last.write(rpc.KEEPALIVE)
+        self.assertEqual(told[-1], (0.0, ""))
+        last.end(rpc.Finished(True, 1))
+        self.successResultOf(call)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_endings(self) -> None:
         """
         Failures, deaths and aborts are told apart; a failure's text is the function's own.
@@ -350,7 +379,17 @@ class CallTests(CallerCase):
         A call that nobody holds any more ends quietly, as at the end of the daemon.
         """
         stream = self.stream()
-        calling = self.caller._call(NODE, Call("test_delay", [1], KEY), self.heard.append)
+        clock, http, call = self.clock, self.http, Call("test_delay", [1], KEY)
+        calling = NodeCall(
+            NODE,
+            call,
+            self.heard.append,
+            http,  # type: ignore[arg-type]  # has what is used of it
+            clock,
+            clock.seconds,
+            lambda: PATIENCE,
+            Silence(clock),
+        ).run()
         calling.send(None)
         calling.close()
         assert isinstance(stream.body.transport, StringTransport), "connected"

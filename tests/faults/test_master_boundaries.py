@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from gnttwist.errors import FunctionFailed
 from gnttwist.jobs.calling import is_changing
 from gnttwist.jobs.opcodes import Opcodes
-from gnttwist.testing.nodes import Function
+from gnttwist.testing.node_calls import Function
 from gnttwist.units.table import UNITS
 from gnttwist.wire.calls import FUNCTIONS
 from tests.faults.boundaries import Ran, Scenario, differences, kill, run

@@ -16,7 +16,7 @@ from gnttwist.jobs.opcodes import Opcodes
 from gnttwist.model import opcodes
 from gnttwist.model.objects import Instance, Node
 from gnttwist.model.opcode import Opcode, Parameters
-from gnttwist.testing.nodes import Function
+from gnttwist.testing.node_calls import Function
 
 
 class OpMake(Opcode, frozen=True, kw_only=True):

@@ -43,7 +43,7 @@ class SlowNodes:
         self.asked.append((what, node.name, list(keys), answer))
         return answer
 
-    def call(self, node: Node, call: Call, on_feedback: Any) -> Deferred[Any]:
+    def call(self, node: Node, call: Call, on_feedback: Any, on_silence: Any = None) -> Deferred[Any]:
         """
         Not here.
         """

@@ -23,9 +23,10 @@ from gnttwist.errors import (
 )
 from gnttwist.jobs.calls import Feedback
 from gnttwist.jobs.context import JobContext, LockMode
+from gnttwist.jobs.live import Progress
 from gnttwist.jobs.log import MAX_LINES
 from gnttwist.store.interface import MAX_OPERATIONS, MAX_TRANSACTION_BYTES
-from gnttwist.testing.nodes import PATIENCE
+from gnttwist.testing.node_connection import PATIENCE, SILENCE
 from tests.jobs.sample import FUNCTIONS, SampleUnit, sample
 from tests.jobs.world import NODES, START, Master, World
 
@@ -577,6 +578,24 @@ class CallTests(UnitCase):
         self.master.finish()
         self.assertEqual(len(self.world.nodes.aborted), 1)
         self.assertEqual(self.world.nodes.remembered, [])
+
+    def test_silence_shown(self) -> None:
+        """
+        While a node is silent its job's progress says so, and says no more of it when the node is back.
+        """
+
+        async def run(job: JobContext) -> Any:
+            return await job.call(NODE, "make_disk", ["a", 5.0])
+
+        job = self.start(run)
+        self.master.run(1.0)
+        self.world.nodes.hang(NODE.name)
+        self.master.run(SILENCE + 1.0)
+        what = f"waiting for node {NODE.name}, which does not answer"
+        self.assertEqual(self.master.view(job).progress, {what: Progress(SILENCE, None, "s")})
+        self.world.nodes.recover(NODE.name)
+        self.master.finish()
+        self.assertEqual(self.master.view(job).progress, {})
 
     def test_feedback(self) -> None:
         """

@@ -24,7 +24,9 @@ from gnttwist.jobs.queue import Queue
 from gnttwist.jobs.recovery import EPOCH_KEY
 from gnttwist.model.objects import Cluster, Node
 from gnttwist.store.interface import Put, Transaction
-from gnttwist.testing.nodes import Connection, FakeNodes, Function
+from gnttwist.testing.node_calls import Function
+from gnttwist.testing.node_connection import Connection
+from gnttwist.testing.nodes import FakeNodes
 from gnttwist.testing.store import MemoryStore
 
 T = TypeVar("T")

@@ -18,7 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from gnttwist.config.draft import Draft
 from gnttwist.config.service import Configuration
 from gnttwist.errors import NotAnswering
-from gnttwist.jobs.calls import Call, Feedback
+from gnttwist.jobs.calls import Call, Feedback, OnSilence
 from gnttwist.masterd.distribution import INTERVAL, RETRY_FIRST, Distribution
 from gnttwist.model.objects import Node, NodeGroup
 from tests.config.objects import node, store
@@ -39,7 +39,13 @@ class Nodes:
         self.away: set[str] = set()
         self.slow: Deferred[None] | None = None
 
-    def call(self, node: Node, call: Call, on_feedback: Callable[[Feedback], None]) -> Deferred[Any]:
+    def call(
+        self,
+        node: Node,
+        call: Call,
+        on_feedback: Callable[[Feedback], None],
+        on_silence: OnSilence | None = None,
+    ) -> Deferred[Any]:
         """
         Take a file, or values.
         """
