@@ -11,7 +11,7 @@ from attrs import frozen
 from OpenSSL import SSL
 
 from twisted.internet.defer import Deferred, TimeoutError
-from twisted.internet.error import ConnectError, ConnectionAborted, ConnectionClosed
+from twisted.internet.error import ConnectError, ConnectingCancelledError, ConnectionAborted, ConnectionClosed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -43,6 +43,8 @@ T = TypeVar("T")
 
 
 _TROUBLES = (
+    # What a timeout makes of a connection that is being made.
+    ConnectingCancelledError,
     ConnectError,
     ConnectionAborted,
     ConnectionClosed,

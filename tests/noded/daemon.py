@@ -20,6 +20,7 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
 from gnttwist.client.nodes import HTTPNodeCaller
+from gnttwist.client.silence import SILENCE
 from gnttwist.launcher.tree import signal_tree
 from gnttwist.model.objects import Node
 from gnttwist.net import certificates
@@ -122,12 +123,16 @@ class DaemonCase(ProcessCase):
         self.port = await daemon.ready
         return daemon
 
-    def caller(self, credentials: Credentials | None = None, patience: float = 30.0) -> HTTPNodeCaller:
+    def caller(
+        self, credentials: Credentials | None = None, patience: float = 30.0, silence: float = SILENCE
+    ) -> HTTPNodeCaller:
         """
         A master's side, for the port that is used now.
         """
         security = for_client(credentials or self.own, self.cluster.certificate)
-        caller = HTTPNodeCaller(self.reactor, security, time.time, self.port, lambda: patience)
+        caller = HTTPNodeCaller(
+            self.reactor, security, time.time, self.port, lambda: patience, silence=silence
+        )
         self.addCleanup(caller.close)
         return caller
 
