@@ -11,9 +11,10 @@ import sys
 import venv
 from pathlib import Path
 
-PACKAGES = ("ganeti-3.0", "ganeti-haskell-3.0", "libpcre3")
+PACKAGES = ("ganeti-3.0", "ganeti-haskell-3.0", "libpcre3", "ganeti-os-noop", "ganeti-instance-debootstrap")
 """
-The last is a library that the programs in the second need, and few machines still have.
+The third is a library that the programs in the second need, and few machines still have; the last two are operating
+system definitions.
 """
 REQUIREMENTS = (
     # The versions in Debian 12, which these tools were released with; the others are whatever is current.

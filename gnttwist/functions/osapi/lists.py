@@ -65,7 +65,8 @@ def variants(file: Path) -> tuple[str, ...]:
 
     @raise InvalidDefinition: A name is ill-formed or comes twice.
     """
-    if not os.path.lexists(file):
+    # Debian's debootstrap links it to a configuration file, which need not be there.
+    if not file.exists():
         return ()
     found: dict[str, int] = {}
     for number, line in _lines(file):
@@ -123,7 +124,7 @@ def os_version(file: Path) -> str | None:
 
     @raise InvalidDefinition: It is empty, long or of several lines.
     """
-    if not os.path.lexists(file):
+    if not file.exists():
         return None
     found = [line for _, line in _lines(file)]
     if len(found) != 1 or len(found[0]) > VERSION_LIMIT:
