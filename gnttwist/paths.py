@@ -178,6 +178,13 @@ class Paths:
         return self.run / "socket/gnt-confd-feed"
 
     @property
+    def uid_pool_locks(self) -> Path:
+        """
+        The directory of the locks of users that guests run as.
+        """
+        return self.run / "uid-pool"
+
+    @property
     def launcher_socket(self) -> Path:
         """
         The launcher's socket.

@@ -29,6 +29,7 @@ DRIVE = Drive(
     read_only=False,
 )
 SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
+CONFINED = ["-sandbox", SANDBOX]
 
 
 def guest(hvparams: dict[str, Any] | None = None, **members: Any) -> Guest:
@@ -151,7 +152,7 @@ class AddedTests(SynchronousTestCase):
         A guest gets no network, two machine monitors, and its disk, from which it boots.
         """
         self.assertEqual(
-            command.added(guest(), PLACES, paused=False),
+            command.added(guest(), PLACES, paused=False, confined=CONFINED),
             [
                 *("-nic", "none"),
                 *("-qmp", f"unix:{BASE}/ctrl/inst1.qmp,server=on,wait=off"),
@@ -176,6 +177,7 @@ class AddedTests(SynchronousTestCase):
             guest({"disk_cache": "none", "disk_aio": "native", "disk_discard": "unmap"}, drives=[drive]),
             PLACES,
             paused=False,
+            confined=CONFINED,
         )
         self.assertEqual(
             value(words, "-blockdev"),
@@ -187,21 +189,23 @@ class AddedTests(SynchronousTestCase):
         """
         With C{writethrough} the guest is told of no write cache.
         """
-        words = command.added(guest({"disk_cache": "writethrough"}), PLACES, paused=False)
+        words = command.added(guest({"disk_cache": "writethrough"}), PLACES, paused=False, confined=CONFINED)
         self.assertIn("write-cache=off", str(value(words, "-device")))
 
     def test_paused(self) -> None:
         """
         Only a paused start stops before the first instruction.
         """
-        self.assertIn("-S", command.added(guest(), PLACES, paused=True))
-        self.assertNotIn("-S", command.added(guest(), PLACES, paused=False))
+        self.assertIn("-S", command.added(guest(), PLACES, paused=True, confined=CONFINED))
+        self.assertNotIn("-S", command.added(guest(), PLACES, paused=False, confined=CONFINED))
 
     def test_sandbox_last(self) -> None:
         """
         What QEMU denies itself comes last, where nothing can allow it again.
         """
-        self.assertEqual(command.added(guest(), PLACES, paused=True)[-2:], ["-sandbox", SANDBOX])
+        self.assertEqual(
+            command.added(guest(), PLACES, paused=True, confined=CONFINED)[-2:], ["-sandbox", SANDBOX]
+        )
 
 
 class PartsTests(SynchronousTestCase):

@@ -29,11 +29,6 @@ DEFAULT_MACHINE = "pc"
 QEMU's own default on x86; newer types have no legacy PCI bus C{pci.0}, on which disks are put.
 """
 
-SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
-"""
-What QEMU denies itself: a guest that breaks out of its devices can start no program.
-"""
-
 
 @frozen
 class Drive:
@@ -121,11 +116,12 @@ def kept(guest: Guest, places: Places) -> list[Word]:
     return words + extra(wanted)
 
 
-def added(guest: Guest, places: Places, *, paused: bool) -> list[Word]:
+def added(guest: Guest, places: Places, *, paused: bool, confined: Sequence[str]) -> list[Word]:
     """
     The part that is made each time: what connects the guest to this node.
 
     @param paused: Stop before the first instruction.
+    @param confined: What L{confinement<gnttwist.functions.hypervisor.kvm.confinement>} adds.
     """
     words: list[Word] = ["-nic", "none"]
     words += ["-qmp", _listening(places.socket(guest.name, "qmp"))]
@@ -136,7 +132,7 @@ def added(guest: Guest, places: Places, *, paused: bool) -> list[Word]:
         words += ["-device", _disk(drive, guest.parameters) + boot]
     if paused:
         words.append("-S")
-    return [*words, "-sandbox", SANDBOX]
+    return [*words, *confined]
 
 
 def relative(words: Sequence[Word], directory: Path) -> list[str]:

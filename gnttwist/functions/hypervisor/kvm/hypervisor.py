@@ -5,7 +5,7 @@ The kvm hypervisor.
 import os
 import shlex
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from typing import Any
 
 import msgspec
@@ -14,13 +14,14 @@ from attrs import frozen
 from gnttwist.functions import arguments, files
 from gnttwist.functions.facts import node_facts
 from gnttwist.functions.hypervisor.interface import AttachedDisk, GuestInfo
-from gnttwist.functions.hypervisor.kvm import command, machine
+from gnttwist.functions.hypervisor.kvm import command, confinement, machine
 from gnttwist.functions.hypervisor.kvm.acceleration import Acceleration
 from gnttwist.functions.hypervisor.kvm.cgroups import groups
 from gnttwist.functions.hypervisor.kvm.command import Guest
+from gnttwist.functions.hypervisor.kvm.confinement import Confinement
 from gnttwist.functions.hypervisor.kvm.ending import Ending
 from gnttwist.functions.hypervisor.kvm.launch import Launch
-from gnttwist.functions.hypervisor.kvm.parameters import parameters
+from gnttwist.functions.hypervisor.kvm.parameters import Parameters, parameters
 from gnttwist.functions.hypervisor.kvm.places import Places
 from gnttwist.functions.hypervisor.kvm.presence import Taken, take
 from gnttwist.functions.hypervisor.kvm.process import running
@@ -80,9 +81,12 @@ class KVMHypervisor:
                 raise FunctionError(f"Failed to start instance {wanted.name}: already running") from reason
             descriptors.callback(os.close, lock)
             places.clean(wanted.name)
+            confinement.clean(places, wanted.name, context.paths.uid_pool_locks)
             try:
-                self._launch(context, guest, wanted.hvparams, disks, lock, paused)
-            except FunctionError as reason:
+                with self._confine(context, chosen, wanted.name) as confined:
+                    inherited = (lock, *confined.descriptors)
+                    self._launch(context, guest, wanted.hvparams, disks, inherited, paused, confined)
+            except (FunctionError, OSError) as reason:
                 self._clean(context, wanted.name)
                 raise FunctionError(f"Failed to start instance {wanted.name}: {reason}") from reason
 
@@ -147,6 +151,9 @@ class KVMHypervisor:
         """
         found = parameters(hvparams)
         machine.program(found.kvm_path)
+        confinement.check(found.security_model, found.security_domain)
+        if found.security_model == "user":
+            confinement.check_user(found.security_domain)
         for name in ("kernel_path", "initrd_path"):
             machine.image(context, name, getattr(found, name))
 
@@ -187,21 +194,36 @@ class KVMHypervisor:
             ],
         }
 
+    def _confine(
+        self, context: Context, chosen: Parameters, name: str
+    ) -> AbstractContextManager[Confinement]:
+        return confinement.prepared(
+            Places(context.paths),
+            name,
+            model=chosen.security_model,
+            domain=chosen.security_domain,
+            use_chroot=chosen.use_chroot,
+            pool=context.paths.ssconf("uid_pool"),
+            uids=context.paths.uid_pool_locks,
+        )
+
     def _launch(
         self,
         context: Context,
         guest: Guest,
         hvparams: Mapping[str, Any],
         disks: Sequence[AttachedDisk],
-        lock: int,
+        inherited: Sequence[int],
         paused: bool,
+        confined: Confinement,
     ) -> None:
         places = Places(context.paths)
         kept = command.kept(guest, places)
         drives = list(zip((each.disk for each in disks), guest.drives, strict=True))
         content = msgspec.json.encode(command.runtime(kept, hvparams, drives))
         files.replace(places.runtime(guest.name), content, mode=0o600)
-        words = command.relative([*kept, *command.added(guest, places, paused=paused)], places.sockets)
+        added = command.added(guest, places, paused=paused, confined=confined.words(guest.program))
+        words = command.relative([*kept, *added], places.sockets)
         known = groups(context.paths.hostname)
         group = None if known is None else known.join(guest.name)
         try:
@@ -211,7 +233,7 @@ class KVMHypervisor:
                 directory=places.sockets,
                 log=places.log(guest.name),
                 qmp=places.socket(guest.name, "qmp"),
-                lock=lock,
+                inherited=inherited,
                 group=group,
             ).run()
         finally:
@@ -228,6 +250,7 @@ class KVMHypervisor:
     def _clean(self, context: Context, name: str) -> None:
         places = Places(context.paths)
         places.clean(name)
+        confinement.clean(places, name, context.paths.uid_pool_locks)
         with suppress(FileNotFoundError):
             places.presence(name).unlink()
         if (known := groups(context.paths.hostname)) is not None:

@@ -50,7 +50,7 @@ class Launch:
     @ivar directory: Where it is run.
     @ivar log: What it writes goes to the end of this file.
     @ivar qmp: Its machine monitor.
-    @ivar lock: A descriptor that it inherits.
+    @ivar inherited: Descriptors of locks that it has as long as it is there.
     @ivar group: A descriptor by which it joins its control group, or C{None}.
     """
 
@@ -59,7 +59,7 @@ class Launch:
     directory: Path
     log: Path
     qmp: Path
-    lock: int
+    inherited: Sequence[int]
     group: int | None = None
 
     def run(self) -> None:
@@ -93,7 +93,7 @@ class Launch:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                pass_fds=(self.lock,),
+                pass_fds=tuple(self.inherited),
                 preexec_fn=self._join,
             )
         except (OSError, subprocess.SubprocessError) as reason:

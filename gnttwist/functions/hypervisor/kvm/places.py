@@ -78,6 +78,25 @@ class Places:
         """
         return self.sockets / f"{name}.{kind}"
 
+    def uid(self, name: str) -> Path:
+        """
+        The number of the pool's user that a guest runs as.
+        """
+        return self.base / "uid" / name
+
+    def chroot(self, name: str) -> Path:
+        """
+        The empty directory that a guest's QEMU has for its root.
+        """
+        return self.base / "chroot" / name
+
+    @property
+    def quarantine(self) -> Path:
+        """
+        The directory of those that were not empty when their guest was gone.
+        """
+        return self.base / "chroot-quarantine"
+
     def runtime(self, name: str) -> Path:
         """
         How a guest was started.
