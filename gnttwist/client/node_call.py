@@ -25,7 +25,7 @@ from gnttwist.errors import (
 )
 from gnttwist.jobs.calls import Call, Feedback
 from gnttwist.model.objects import Node
-from gnttwist.wire import rpc
+from gnttwist.wire import rpc, rpc_answers
 from gnttwist.wire.calls import FUNCTIONS, NORMAL
 
 START_TIMEOUT = 10.0
@@ -117,11 +117,11 @@ class NodeCall:
             else:
                 pause = RETRY_FIRST
                 self._silence.broken()
-                if not isinstance(answer, rpc.Unfinished):
+                if not isinstance(answer, rpc_answers.Unfinished):
                     return _outcome(self._node, function, answer)
                 self._id = self._call.key or answer.id
 
-    async def _ask(self, left: float) -> rpc.Answer:
+    async def _ask(self, left: float) -> rpc_answers.Answer:
         """
         Start the call or wait for it, once.
         """
@@ -137,7 +137,7 @@ class NodeCall:
         if isinstance(reply, Body):
             return await self._follow(reply)
         if reply.status == 200:
-            return rpc.decode_answer(reply.body)
+            return rpc_answers.decode_answer(reply.body)
         if reply.status == 404 and self._id is None:
             raise _OldForm(reply.text)
         if reply.status == 404:
@@ -148,17 +148,17 @@ class NodeCall:
             raise NodeError(f"Node {self._node.name} refuses {call.function}: {reply.text}")
         raise _NotNow(reply.text)
 
-    async def _follow(self, stream: Body) -> rpc.Answer:
+    async def _follow(self, stream: Body) -> rpc_answers.Answer:
         ended = False
         try:
             while (data := await stream.next()) is not None:
-                message = rpc.decode_message(data)
+                message = rpc_answers.decode_message(data)
                 self._silence.broken()
                 if self._call.key is not None:
                     self._id = self._call.key
-                if isinstance(message, rpc.FeedbackMessage):
+                if isinstance(message, rpc_answers.FeedbackMessage):
                     self._take(message)
-                elif not isinstance(message, rpc.KeepAlive):
+                elif not isinstance(message, rpc_answers.KeepAlive):
                     # The stream ends after this; read so far, its connection can be used again.
                     with suppress(Unreachable):
                         ended = await stream.next() is None
@@ -168,7 +168,7 @@ class NodeCall:
             if not ended:
                 stream.abandon()
 
-    def _take(self, message: rpc.FeedbackMessage) -> None:
+    def _take(self, message: rpc_answers.FeedbackMessage) -> None:
         """
         Deliver feedback that was not delivered before: a start that is repeated tells everything again.
         """
@@ -217,18 +217,18 @@ def old_outcome(node: Node, function: str, reply: Reply | Body) -> Any:
     if not isinstance(reply, Reply):
         raise RemoteError("a stream that nobody asked for")
     if reply.status == 200:
-        return _outcome(node, function, rpc.decode_value(reply.body))
+        return _outcome(node, function, rpc_answers.decode_value(reply.body))
     raise NodeError(f"Node {node.name} refuses {function}: {reply.text}")
 
 
-def _outcome(node: Node, function: str, answer: rpc.Finished | rpc.Ended) -> Any:
+def _outcome(node: Node, function: str, answer: rpc_answers.Finished | rpc_answers.Ended) -> Any:
     match answer:
-        case rpc.Finished(True, payload):
+        case rpc_answers.Finished(True, payload):
             return payload
-        case rpc.Finished(False, text):
+        case rpc_answers.Finished(False, text):
             raise FunctionFailed(str(text) if text else "No error information")
-        case rpc.Ended("aborted", detail):
+        case rpc_answers.Ended("aborted", detail):
             raise CallAborted(f"Node {node.name}: {function}: {detail}")
-        case rpc.Ended(_, detail):
+        case rpc_answers.Ended(_, detail):
             raise FunctionDied(f"Node {node.name}: {function}: {detail}")
     raise AssertionError("all answers are above")

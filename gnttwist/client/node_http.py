@@ -25,7 +25,7 @@ from gnttwist.errors import RemoteError
 from gnttwist.net.tls import MutualTLS
 from gnttwist.net.tls_files import FileTLS
 from gnttwist.wire.framing import Splitter
-from gnttwist.wire.rpc import STREAM_TYPE
+from gnttwist.wire.rpc_answers import STREAM_TYPE
 
 CONNECT_TIMEOUT = 5.0
 """

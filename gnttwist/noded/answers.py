@@ -16,7 +16,7 @@ from gnttwist.launcher.spool import SpoolReader, Value
 from gnttwist.noded.call import FunctionCall
 from gnttwist.noded.call_table import UnknownCall
 from gnttwist.noded.outlet import Outlet
-from gnttwist.wire import rpc
+from gnttwist.wire import rpc, rpc_answers
 from gnttwist.wire.framing import SEPARATOR
 
 
@@ -44,11 +44,11 @@ def answer(call: FunctionCall, *, keyed: bool) -> Body:
     """
     match call.outcome:
         case None:
-            return Body(rpc.encode_answer(rpc.Unfinished(call.id or ""), keyed=keyed))
+            return Body(rpc_answers.encode_answer(rpc_answers.Unfinished(call.id or ""), keyed=keyed))
         case Value() as value:
-            return Body(rpc.FINISHED_PREFIX, value, rpc.FINISHED_SUFFIX)
+            return Body(rpc_answers.FINISHED_PREFIX, value, rpc_answers.FINISHED_SUFFIX)
         case ended:
-            return Body(rpc.encode_answer(ended, keyed=keyed))
+            return Body(rpc_answers.encode_answer(ended, keyed=keyed))
 
 
 def blocking_answer(call: FunctionCall) -> Body:
@@ -58,7 +58,7 @@ def blocking_answer(call: FunctionCall) -> Body:
     match call.outcome:
         case Value() as value:
             return Body(b"", value)
-        case rpc.Ended(_, detail):
+        case rpc_answers.Ended(_, detail):
             return Body(rpc.encode_arguments([False, detail]))
     raise AssertionError("answered before its end")
 
@@ -118,7 +118,7 @@ async def stream(
 
     @raise SpoolCorrupt: (and L{OSError}) The spool cannot be read.
     """
-    request.setHeader(b"Content-Type", rpc.STREAM_TYPE.encode())
+    request.setHeader(b"Content-Type", rpc_answers.STREAM_TYPE.encode())
     deadline = clock.seconds() + timeout
     reader = SpoolReader(call.spool)
     outlet = Outlet(clock, request)
@@ -138,15 +138,15 @@ async def stream(
             call.grown.leave(grown)
             break
         try:
-            await grown.addTimeout(min(left, rpc.KEEPALIVE_INTERVAL), clock)
+            await grown.addTimeout(min(left, rpc_answers.KEEPALIVE_INTERVAL), clock)
         except TimeoutError:
             if clock.seconds() < deadline:
-                await outlet.write(rpc.KEEPALIVE)
+                await outlet.write(rpc_answers.KEEPALIVE)
     body = answer(call, keyed=keyed)
     with _opened(body.value) as file:
         await _write(
             outlet,
-            Body(rpc.RESULT_PREFIX + body.before, body.value, body.after + rpc.RESULT_SUFFIX),
+            Body(rpc_answers.RESULT_PREFIX + body.before, body.value, body.after + rpc_answers.RESULT_SUFFIX),
             file,
         )
     outlet.close()

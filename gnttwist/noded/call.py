@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 from gnttwist.launcher.spool import Feedback, SpoolCorrupt, SpoolReader, Value
 from gnttwist.noded.processes import Exit, Process
 from gnttwist.noded.waiters import Bell, Shared
-from gnttwist.wire.rpc import Ended
+from gnttwist.wire.rpc_answers import Ended
 
 
 class State(Enum):

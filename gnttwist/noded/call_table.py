@@ -18,7 +18,8 @@ from gnttwist.launcher import tree
 from gnttwist.launcher.spool import Feedback, SpoolCorrupt
 from gnttwist.noded.call import FunctionCall, State
 from gnttwist.noded.processes import Process
-from gnttwist.wire.rpc import CallRow, is_key
+from gnttwist.wire.rpc import is_key
+from gnttwist.wire.rpc_answers import CallRow
 
 KEPT_LIMIT = 1000
 KEPT_FOR = 600.0

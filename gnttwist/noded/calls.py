@@ -17,7 +17,8 @@ from gnttwist.noded.records import Registered
 from gnttwist.noded.registry import Registry
 from gnttwist.noded.waiters import Shared
 from gnttwist.wire.limits import CallLimits
-from gnttwist.wire.rpc import Ended, StartOptions
+from gnttwist.wire.rpc import StartOptions
+from gnttwist.wire.rpc_answers import Ended
 
 CALLS_LIMIT = 200
 """

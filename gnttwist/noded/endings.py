@@ -17,7 +17,7 @@ from gnttwist.noded.call import FunctionCall
 from gnttwist.noded.processes import LauncherGone, Processes
 from gnttwist.noded.records import Aborting
 from gnttwist.noded.registry import Registry
-from gnttwist.wire.rpc import Ended
+from gnttwist.wire.rpc_answers import Ended
 
 KILL_AFTER = 10.0
 """

@@ -15,7 +15,7 @@ from gnttwist.noded.call_table import CallTable
 from gnttwist.noded.endings import Endings
 from gnttwist.noded.processes import Process, Processes
 from gnttwist.noded.registry import Registry
-from gnttwist.wire.rpc import Ended
+from gnttwist.wire.rpc_answers import Ended
 
 LOOK_EVERY = 0.5
 """

@@ -23,7 +23,7 @@ from gnttwist.noded.call_table import UnknownCall
 from gnttwist.noded.calls import Busy, Calls, UnknownFunction
 from gnttwist.noded.processes import LauncherGone, StartRefused
 from gnttwist.noded.registry import RegistryFailed, RegistryFull
-from gnttwist.wire import rpc
+from gnttwist.wire import rpc, rpc_answers
 
 REQUESTS_LIMIT = 1000
 """
@@ -89,7 +89,7 @@ class NodeResource(Resource):
     async def _dispatch(self, request: Any) -> None:
         name = request.path.decode("ascii", "replace").removeprefix("/")
         if request.method == b"GET" and name == "functions":
-            await self._answer(request, rpc.encode_rows(self._calls.table.rows(await self._look())))
+            await self._answer(request, rpc_answers.encode_rows(self._calls.table.rows(await self._look())))
         elif request.method not in (b"POST", b"PUT"):
             raise RemoteError("functions are called by POST")
         else:
@@ -186,4 +186,4 @@ class NodeResource(Resource):
 
 def _wants_stream(request: Any) -> bool:
     accepted = request.getHeader(b"Accept") or b""
-    return rpc.STREAM_TYPE.encode() in accepted
+    return rpc_answers.STREAM_TYPE.encode() in accepted

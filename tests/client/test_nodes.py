@@ -22,7 +22,7 @@ from gnttwist.client.silence import SILENCE, TOLD_EVERY, Silence
 from gnttwist.errors import CallAborted, FunctionDied, FunctionFailed, NodeError, NotAnswering
 from gnttwist.jobs.calls import Call, Feedback
 from gnttwist.model.objects import Node
-from gnttwist.wire import rpc
+from gnttwist.wire import rpc_answers
 from gnttwist.wire.framing import Splitter
 
 KEY = "k/cluster/epoch/1/step/1"
@@ -47,7 +47,7 @@ class Stream:
         """
         The function says something.
         """
-        self.write(rpc.encode_feedback(rpc.FeedbackMessage(serial, (1, 2), "message", text)))
+        self.write(rpc_answers.encode_feedback(rpc_answers.FeedbackMessage(serial, (1, 2), "message", text)))
 
     def write(self, data: bytes) -> None:
         """
@@ -55,11 +55,15 @@ class Stream:
         """
         self.body.dataReceived(data)
 
-    def end(self, answer: rpc.Answer) -> None:
+    def end(self, answer: rpc_answers.Answer) -> None:
         """
         The last message.
         """
-        self.write(rpc.RESULT_PREFIX + rpc.encode_answer(answer, keyed=True) + rpc.RESULT_SUFFIX)
+        self.write(
+            rpc_answers.RESULT_PREFIX
+            + rpc_answers.encode_answer(answer, keyed=True)
+            + rpc_answers.RESULT_SUFFIX
+        )
         self.body.connectionLost(Failure(ResponseDone()))
 
     def cut(self) -> None:
@@ -158,7 +162,7 @@ class CallTests(CallerCase):
         stream = self.stream()
         call = self.call()
         self.assertEqual(self.http.asked, [("StartFunction", ["test_delay", [1], 10.0, {"key": KEY}])])
-        stream.end(rpc.Finished(True, {"a": 1}))
+        stream.end(rpc_answers.Finished(True, {"a": 1}))
         self.assertEqual(self.successResultOf(call), {"a": 1})
 
     def test_feedback(self) -> None:
@@ -177,10 +181,10 @@ class CallTests(CallerCase):
         first, second = self.stream(), self.stream()
         call = self.call()
         first.feedback(1)
-        first.end(rpc.Unfinished(ID))
+        first.end(rpc_answers.Unfinished(ID))
         self.assertEqual(self.http.asked[1], ("WaitForFunction", [KEY, 60.0, {"seen": 1}]))
         second.feedback(2)
-        second.end(rpc.Finished(True, 7))
+        second.end(rpc_answers.Finished(True, 7))
         self.assertEqual((self.successResultOf(call), self.serials()), (7, [1, 2]))
 
     def test_without_key(self) -> None:
@@ -220,7 +224,7 @@ class CallTests(CallerCase):
         self.assertEqual([each[0] for each in self.http.asked], ["WaitForFunction", "StartFunction"])
         stream.feedback(4)
         stream.feedback(5)
-        stream.end(rpc.Finished(True, None))
+        stream.end(rpc_answers.Finished(True, None))
         self.successResultOf(call)
         self.assertEqual(self.serials(), [5])
 
@@ -244,7 +248,7 @@ class CallTests(CallerCase):
         stream = self.stream()
         call = self.call()
         for _ in range(3):
-            stream.write(rpc.KEEPALIVE)
+            stream.write(rpc_answers.KEEPALIVE)
             stream.cut()
             self.clock.pump([1.0] * int(PATIENCE - 10))
             stream = self.stream()
@@ -268,7 +272,7 @@ class CallTests(CallerCase):
         self.call()
         for _ in range(10):
             self.clock.advance(SILENCE - 1)
-            first.write(rpc.KEEPALIVE)
+            first.write(rpc_answers.KEEPALIVE)
         self.assertEqual(len(self.http.asked), 1)
         self.stream()
         self.clock.advance(SILENCE)
@@ -285,7 +289,7 @@ class CallTests(CallerCase):
             NODE, Call("test_delay", [1], KEY), self.heard.append, lambda *each: told.append(each)
         )
         self.clock.advance(SILENCE - 1)
-        first.write(rpc.KEEPALIVE)
+        first.write(rpc_answers.KEEPALIVE)
         self.http.otherwise = Unreachable("no route")
         first.cut()
         self.clock.pump([1.0] * int(SILENCE - 1))
@@ -296,9 +300,9 @@ class CallTests(CallerCase):
         self.assertEqual(told[1:], [(SILENCE + TOLD_EVERY, "no route")])
         last = self.stream()
         self.clock.pump([1.0] * int(RETRY_MOST))
-        last.write(rpc.KEEPALIVE)
+        last.write(rpc_answers.KEEPALIVE)
         self.assertEqual(told[-1], (0.0, ""))
-        last.end(rpc.Finished(True, 1))
+        last.end(rpc_answers.Finished(True, 1))
         self.successResultOf(call)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
@@ -307,10 +311,10 @@ class CallTests(CallerCase):
         Failures, deaths and aborts are told apart; a failure's text is the function's own.
         """
         for answer, kind, text in (
-            (rpc.Finished(False, "no such disk"), FunctionFailed, "no such disk"),
-            (rpc.Finished(False, None), FunctionFailed, "No error information"),
-            (rpc.Ended("died", "signal 9"), FunctionDied, "Node node1: test_delay: signal 9"),
-            (rpc.Ended("aborted", "asked"), CallAborted, "Node node1: test_delay: asked"),
+            (rpc_answers.Finished(False, "no such disk"), FunctionFailed, "no such disk"),
+            (rpc_answers.Finished(False, None), FunctionFailed, "No error information"),
+            (rpc_answers.Ended("died", "signal 9"), FunctionDied, "Node node1: test_delay: signal 9"),
+            (rpc_answers.Ended("aborted", "asked"), CallAborted, "Node node1: test_delay: asked"),
         ):
             stream = self.stream()
             call = self.call()

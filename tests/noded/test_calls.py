@@ -21,7 +21,8 @@ from gnttwist.noded.processes import Exit, LauncherGone
 from gnttwist.noded.recovery import LOOK_EVERY, Recovery
 from gnttwist.noded.registry import Registry, RegistryFull
 from gnttwist.testing.processes import FakeProcesses
-from gnttwist.wire.rpc import Ended, StartOptions
+from gnttwist.wire.rpc import StartOptions
+from gnttwist.wire.rpc_answers import Ended
 
 KEY = "k/cluster/epoch/1/step/1"
 

@@ -26,7 +26,7 @@ from gnttwist.net.http_limits import (
 from gnttwist.noded.outlet import STALL
 from gnttwist.noded.processes import Exit
 from gnttwist.noded.resource import NodeResource
-from gnttwist.wire import rpc
+from gnttwist.wire import rpc_answers
 from gnttwist.wire.framing import Splitter
 from tests.noded.test_calls import KEY, Node
 
@@ -294,7 +294,7 @@ class StreamTests(ResourceCase):
     Tests for streamed answers.
     """
 
-    accept = f"Accept: {rpc.STREAM_TYPE}"
+    accept = f"Accept: {rpc_answers.STREAM_TYPE}"
 
     def start(self) -> None:
         """
@@ -312,15 +312,15 @@ class StreamTests(ResourceCase):
         body = json.dumps([KEY, timeout, {"seen": seen}]).encode()
         self.client.send("/WaitForFunction", body, "POST", self.accept)
 
-    def messages(self) -> list[rpc.Message]:
+    def messages(self) -> list[rpc_answers.Message]:
         """
         What has come by now.
         """
         _, headers, body = self.client.received()
-        self.assertEqual(headers["Content-Type"], rpc.STREAM_TYPE)
+        self.assertEqual(headers["Content-Type"], rpc_answers.STREAM_TYPE)
         return self.split(body)
 
-    def more(self) -> list[rpc.Message]:
+    def more(self) -> list[rpc_answers.Message]:
         """
         What has come since.
         """
@@ -328,11 +328,11 @@ class StreamTests(ResourceCase):
         self.client.transport.clear()
         return self.split(data)
 
-    def split(self, body: bytes) -> list[rpc.Message]:
+    def split(self, body: bytes) -> list[rpc_answers.Message]:
         """
         The messages in a chunked body.
         """
-        return [rpc.decode_message(each) for each in Splitter(10**6).feed(chunks(body))]
+        return [rpc_answers.decode_message(each) for each in Splitter(10**6).feed(chunks(body))]
 
     def says(self, *texts: str) -> None:
         """
@@ -349,10 +349,10 @@ class StreamTests(ResourceCase):
         self.assertEqual(self.messages(), [])
         self.says("one")
         [message] = self.more()
-        assert isinstance(message, rpc.FeedbackMessage)
+        assert isinstance(message, rpc_answers.FeedbackMessage)
         self.assertEqual((message.serial, message.type, message.payload), (1, "message", "one"))
         self.fake.finish(True, 5)
-        self.assertEqual(self.more(), [rpc.Finished(True, 5)])
+        self.assertEqual(self.more(), [rpc_answers.Finished(True, 5)])
 
     def test_keepalive(self) -> None:
         """
@@ -366,7 +366,7 @@ class StreamTests(ResourceCase):
         self.clock.advance(4.9)
         self.assertEqual(self.more(), [])
         self.clock.advance(0.1)
-        self.assertEqual(self.more(), [rpc.KeepAlive()])
+        self.assertEqual(self.more(), [rpc_answers.KeepAlive()])
 
     def test_resumed(self) -> None:
         """
@@ -377,7 +377,7 @@ class StreamTests(ResourceCase):
         self.wait(5, 1)
         self.assertEqual([each.payload for each in self.messages()], ["two", "three"])  # type: ignore[union-attr]
         self.clock.advance(5)
-        self.assertEqual(self.more(), [rpc.Unfinished(self.fake.process.id)])
+        self.assertEqual(self.more(), [rpc_answers.Unfinished(self.fake.process.id)])
 
     def test_after_the_end(self) -> None:
         """
@@ -432,7 +432,7 @@ class StreamTests(ResourceCase):
             rounds += 1
             self.client.channel.resumeProducing()
         self.assertGreater(rounds, 7)
-        self.assertEqual(self.split(data), [rpc.Finished(True, "x" * 500_000)])
+        self.assertEqual(self.split(data), [rpc_answers.Finished(True, "x" * 500_000)])
 
 
 class LimitTests(ResourceCase):

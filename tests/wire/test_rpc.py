@@ -1,5 +1,5 @@
 """
-Tests for L{gnttwist.wire.rpc}.
+Tests for L{gnttwist.wire.rpc} and L{gnttwist.wire.rpc_answers}.
 """
 
 import contextlib
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from gnttwist.errors import RemoteError
-from gnttwist.wire import rpc
+from gnttwist.wire import rpc, rpc_answers
 from gnttwist.wire.framing import Splitter
 
 json = st.recursive(
@@ -23,10 +23,10 @@ keys = st.text(
     st.characters(codec="ascii", min_codepoint=33, max_codepoint=126), min_size=1, max_size=40
 ).map(lambda each: "k/" + each)
 timeouts = st.floats(0, rpc.LONGEST_TIMEOUT)
-answers: st.SearchStrategy[rpc.Answer] = st.one_of(
-    st.builds(rpc.Unfinished, st.just("1:2:3.0:ab")),
-    st.builds(rpc.Finished, st.booleans(), json),
-    st.builds(rpc.Ended, st.sampled_from(["died", "aborted"]), st.text(max_size=20)),
+answers: st.SearchStrategy[rpc_answers.Answer] = st.one_of(
+    st.builds(rpc_answers.Unfinished, st.just("1:2:3.0:ab")),
+    st.builds(rpc_answers.Finished, st.booleans(), json),
+    st.builds(rpc_answers.Ended, st.sampled_from(["died", "aborted"]), st.text(max_size=20)),
 )
 DECODERS = (
     rpc.decode_arguments,
@@ -34,9 +34,9 @@ DECODERS = (
     rpc.decode_wait,
     rpc.decode_abort,
     rpc.decode_forget,
-    rpc.decode_answer,
-    rpc.decode_value,
-    rpc.decode_message,
+    rpc_answers.decode_answer,
+    rpc_answers.decode_value,
+    rpc_answers.decode_message,
 )
 
 
@@ -122,20 +122,20 @@ class AnswerTests(SynchronousTestCase):
     """
 
     @given(answers)
-    def test_keyed(self, answer: rpc.Answer) -> None:
+    def test_keyed(self, answer: rpc_answers.Answer) -> None:
         """
         A caller with a key gets every answer as it was given, alone and as a stream's last message.
         """
-        data = rpc.encode_answer(answer, keyed=True)
-        self.assertEqual(rpc.decode_answer(data), answer)
-        [message] = Splitter(10**6).feed(rpc.RESULT_PREFIX + data + rpc.RESULT_SUFFIX)
-        self.assertEqual(rpc.decode_message(message), answer)
+        data = rpc_answers.encode_answer(answer, keyed=True)
+        self.assertEqual(rpc_answers.decode_answer(data), answer)
+        [message] = Splitter(10**6).feed(rpc_answers.RESULT_PREFIX + data + rpc_answers.RESULT_SUFFIX)
+        self.assertEqual(rpc_answers.decode_message(message), answer)
 
     def test_without_key(self) -> None:
         """
         A caller without a key gets three values even of a call that died.
         """
-        data = rpc.encode_answer(rpc.Ended("died", "killed by signal 9"), keyed=False)
+        data = rpc_answers.encode_answer(rpc_answers.Ended("died", "killed by signal 9"), keyed=False)
         self.assertEqual(data, b'[null,true,[false,"killed by signal 9"]]')
 
     @given(st.booleans(), json)
@@ -143,19 +143,23 @@ class AnswerTests(SynchronousTestCase):
         """
         A raw value between its prefix and suffix is the same answer.
         """
-        answer = rpc.Finished(success, payload)
+        answer = rpc_answers.Finished(success, payload)
         raw = rpc.encode_arguments([success, payload])
-        self.assertEqual(rpc.decode_answer(rpc.FINISHED_PREFIX + raw + rpc.FINISHED_SUFFIX), answer)
-        self.assertEqual(rpc.decode_value(raw), answer)
+        self.assertEqual(
+            rpc_answers.decode_answer(rpc_answers.FINISHED_PREFIX + raw + rpc_answers.FINISHED_SUFFIX), answer
+        )
+        self.assertEqual(rpc_answers.decode_value(raw), answer)
 
     @given(st.integers(1, 2**50), st.tuples(st.integers(0, 2**40), st.integers(0, 999999)), json)
     def test_feedback(self, serial: int, time: tuple[int, int], payload: Any) -> None:
         """
         Feedback and keepalives arrive as they were sent.
         """
-        feedback = rpc.FeedbackMessage(serial, time, "progress", payload)
-        messages = Splitter(10**6).feed(rpc.encode_feedback(feedback) + rpc.KEEPALIVE)
-        self.assertEqual([rpc.decode_message(each) for each in messages], [feedback, rpc.KeepAlive()])
+        feedback = rpc_answers.FeedbackMessage(serial, time, "progress", payload)
+        messages = Splitter(10**6).feed(rpc_answers.encode_feedback(feedback) + rpc_answers.KEEPALIVE)
+        self.assertEqual(
+            [rpc_answers.decode_message(each) for each in messages], [feedback, rpc_answers.KeepAlive()]
+        )
 
     def test_contradictions(self) -> None:
         """
@@ -167,9 +171,9 @@ class AnswerTests(SynchronousTestCase):
             b"[null,true,null]",
             b"[null,true,[1,2,3]]",
         ):
-            self.assertRaises(RemoteError, rpc.decode_answer, data)
+            self.assertRaises(RemoteError, rpc_answers.decode_answer, data)
         for data in (b"{}", b'{"feedback":[1,[1,2],"a",null],"result":["1:1",false,null]}'):
-            self.assertRaises(RemoteError, rpc.decode_message, data)
+            self.assertRaises(RemoteError, rpc_answers.decode_message, data)
 
     @given(st.binary(max_size=60) | json.map(lambda each: rpc.encode_arguments([each])[1:-1]))
     def test_garbage(self, data: bytes) -> None:
