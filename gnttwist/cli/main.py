@@ -17,7 +17,7 @@ from gnttwist.errors import GnttwistError
 
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "cluster": ("gnttwist.cli.cluster", "Make, describe and verify the cluster."),
-    "node": ("gnttwist.cli.node", "List nodes; look after this one's files."),
+    "node": ("gnttwist.cli.node", "Add, list, change and remove nodes; look after this one's files."),
     "os": ("gnttwist.cli.os", "List and diagnose operating systems that can be installed."),
     "instance": ("gnttwist.cli.instance", "Add, list, start, stop and remove instances; their consoles."),
     "job": ("gnttwist.cli.job", "List, describe, follow, cancel and archive jobs; what they wait for."),

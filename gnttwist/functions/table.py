@@ -4,12 +4,34 @@ All node functions. Importing this module imports the code of every one of them.
 
 from collections.abc import Mapping
 
-from gnttwist.functions import administration, delay, instances, node, transfer_keys, uploads, verify
+from gnttwist.functions import (
+    administration,
+    delay,
+    instances,
+    membership,
+    node,
+    transfer_keys,
+    uploads,
+    verify,
+)
 from gnttwist.functions.osapi import calls
 from gnttwist.functions.registry import Function, registered
-from gnttwist.functions.storage import blockdev, places
+from gnttwist.functions.storage import blockdev, listing, places
 
-MODULES = (delay, node, verify, uploads, blockdev, places, calls, instances, administration, transfer_keys)
+MODULES = (
+    delay,
+    node,
+    verify,
+    uploads,
+    blockdev,
+    places,
+    calls,
+    instances,
+    administration,
+    transfer_keys,
+    membership,
+    listing,
+)
 """
 The modules that register functions; a new one is added here.
 """

@@ -86,21 +86,25 @@ def _filelist(request: Request) -> dict[str, str]:
 
 
 def _client_certificate(request: Request) -> list[str | None]:
+    return list(client_certificate(request.context))
+
+
+def client_certificate(context: Context) -> tuple[str | None, str | None]:
     """
-    The digest of this node's certificate, as the list of candidates has it, or what is wrong with the file.
+    What is wrong with the file of this node's certificate, or the digest by which the list of candidates has it.
     """
-    path = request.context.paths.client_pem
+    path = context.paths.client_pem
     try:
         found = _CERTIFICATE.search(path.read_text("ascii"))
     except (OSError, UnicodeDecodeError) as reason:
-        return [f"Cannot read {request.context.paths.canonical(path)}: {reason}", None]
+        return f"Cannot read {context.paths.canonical(path)}: {reason}", None
     if found is None:
-        return [f"There is no certificate in {request.context.paths.canonical(path)}", None]
+        return f"There is no certificate in {context.paths.canonical(path)}", None
     try:
         der = base64.b64decode(found[1])
     except ValueError as reason:
-        return [f"The certificate in {request.context.paths.canonical(path)} is damaged: {reason}", None]
-    return [None, hashlib.sha1(der).digest().hex(":").upper()]
+        return f"The certificate in {context.paths.canonical(path)} is damaged: {reason}", None
+    return None, hashlib.sha1(der).digest().hex(":").upper()
 
 
 def _instance_list(request: Request) -> list[str]:

@@ -31,6 +31,17 @@ from gnttwist.model.opcode_instance_disks import (
     OpInstanceActivateDisks,
     OpInstanceDeactivateDisks,
 )
+from gnttwist.model.opcode_node import (
+    OpNodeAdd,
+    OpNodeEvacuate,
+    OpNodeMigrate,
+    OpNodePowercycle,
+    OpNodeQueryStorage,
+    OpNodeRemove,
+    OpNodeSetParams,
+    OpOobCommand,
+    OpRestrictedCommand,
+)
 
 _ALL: tuple[type[Opcode], ...] = (
     OpClusterPostInit,
@@ -46,7 +57,16 @@ _ALL: tuple[type[Opcode], ...] = (
     OpInstanceRemove,
     OpInstanceShutdown,
     OpInstanceStartup,
+    OpNodeAdd,
+    OpNodeEvacuate,
+    OpNodeMigrate,
+    OpNodePowercycle,
+    OpNodeQueryStorage,
+    OpNodeRemove,
+    OpNodeSetParams,
+    OpOobCommand,
     OpOsDiagnose,
+    OpRestrictedCommand,
     OpTestDelay,
 )
 

@@ -7,8 +7,12 @@ from typing import Any
 from gnttwist.model import opcode_cluster as cluster_opcodes
 from gnttwist.model import opcode_instance as instance_opcodes
 from gnttwist.model import opcode_instance_disks as disk_opcodes
-from gnttwist.units import activation, cluster, delay, instance_data, os_diagnose, power
+from gnttwist.model import opcode_node as node_opcodes
+from gnttwist.units import activation, cluster, delay, instance_data, node_tasks, os_diagnose, power
 from gnttwist.units.create import create
+from gnttwist.units.node_add import add as add_node
+from gnttwist.units.node_modify import modify as modify_node
+from gnttwist.units.node_remove import remove as remove_node
 from gnttwist.units.reboot import reboot
 from gnttwist.units.remove import remove
 from gnttwist.units.unit import Unit
@@ -31,6 +35,15 @@ _ALL: tuple[Unit[Any], ...] = (
     Unit(instance_opcodes.OpInstanceRemove, 1, remove),
     Unit(instance_opcodes.OpInstanceShutdown, 1, power.shutdown),
     Unit(instance_opcodes.OpInstanceStartup, 1, power.startup),
+    Unit(node_opcodes.OpNodeAdd, 1, add_node),
+    Unit(node_opcodes.OpNodeEvacuate, 1, node_tasks.evacuate),
+    Unit(node_opcodes.OpNodeMigrate, 1, node_tasks.migrate),
+    Unit(node_opcodes.OpNodePowercycle, 1, node_tasks.powercycle),
+    Unit(node_opcodes.OpNodeQueryStorage, 1, node_tasks.query_storage),
+    Unit(node_opcodes.OpNodeRemove, 1, remove_node),
+    Unit(node_opcodes.OpNodeSetParams, 1, modify_node),
+    Unit(node_opcodes.OpOobCommand, 1, node_tasks.oob_command),
+    Unit(node_opcodes.OpRestrictedCommand, 1, node_tasks.restricted_command),
 )
 
 UNITS: dict[str, Unit[Any]] = {each.parameters.op_id(): each for each in _ALL}

@@ -184,5 +184,22 @@ FUNCTIONS: dict[str, Signature] = _table(
     Signature("x509_cert_create", {"validity": float}, list[str], changing=True),
     Signature("x509_cert_remove", {"name": str}, changing=True),
     Signature("restricted_command", {"cmd": str}, str, limit=SLOW, changing=True, abortable=False),
+    Signature(
+        "node_crypto_tokens", {"token_request": list[tuple[str, str, Any]]}, list[list[str]], limit=SLOW
+    ),
+    Signature("node_demote_from_mc", {}, changing=True),
+    Signature("node_leave_cluster", {"modify_ssh_setup": bool}, str, changing=True, abortable=False),
+    Signature(
+        "node_powercycle",
+        {"hypervisor": str, "hvparams": dict[str, Any]},
+        str,
+        changing=True,
+        abortable=False,
+    ),
+    Signature(
+        "storage_list",
+        {"su_name": str, "su_args": list[Any], "name": str | None, "fields": list[str]},
+        list[list[Any]],
+    ),
     Signature("master_node_name", {}, str, limit=URGENT, user=UNPRIVILEGED),
 )

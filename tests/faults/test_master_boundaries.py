@@ -127,6 +127,13 @@ DISKLESS = {**CREATE, "disks": [], "disk_template": "diskless"}
 DELAY = {"OP_ID": "OP_TEST_DELAY", "duration": 1.0, "on_nodes": ["node1", "node2"], "repeat": 2}
 VERIFY = {"OP_ID": "OP_CLUSTER_VERIFY"}
 
+ADD_NODE = {"OP_ID": "OP_NODE_ADD", "node_name": "node9.example.com", "primary_ip": "192.0.2.9"}
+DRAIN_NODE, BACK_NODE = (
+    {"OP_ID": "OP_NODE_SET_PARAMS", "node_name": "node9", "drained": drained, "auto_promote": drained}
+    for drained in (True, False)
+)
+REMOVE_NODE = {"OP_ID": "OP_NODE_REMOVE", "node_name": "node9"}
+
 OK, ERROR, CANCELED = "success", "error", "canceled"
 
 SCENARIOS = {
@@ -153,6 +160,9 @@ SCENARIOS = {
         real_world, [[DISKLESS, {**REBOOT, "reboot_type": "full"}]], [[OK, CANCELED]], [(3.5, kill(1))]
     ),
     "delay": Scenario(real_world, [[DELAY]], [[OK]]),
+    "a node's life": Scenario(
+        real_world, [[ADD_NODE, DRAIN_NODE, BACK_NODE, REMOVE_NODE]], [[OK, OK, OK, OK]]
+    ),
     "verify": Scenario(real_world, [[VERIFY]], [[OK], [OK], [OK]]),
 }
 
@@ -279,6 +289,12 @@ class MasterBoundaryTests(SynchronousTestCase):
         OP_TEST_DELAY on the master and on nodes.
         """
         self.check("delay")
+
+    def test_node(self) -> None:
+        """
+        OP_NODE_ADD, SET_PARAMS twice and REMOVE in one job.
+        """
+        self.check("a node's life")
 
     def test_verify(self) -> None:
         """

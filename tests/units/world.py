@@ -107,6 +107,8 @@ class NodeState:
     @ivar guests: Those at work, and their memory.
     @ivar installed: Instances whose OS was installed.
     @ivar verify: What it answers to C{node_verify}, other than usual.
+    @ivar version: Of the protocol.
+    @ivar left: Whether it was told to leave the cluster.
     """
 
     memory_free: int = MEMORY
@@ -116,6 +118,9 @@ class NodeState:
     installed: list[str] = field(factory=list)
     verify: dict[str, Any] = field(factory=dict)
     oses: list[list[Any]] = field(factory=lambda: [list(each) for each in OSES])
+    version: int = 3_000_000
+    name: str = field(default="", eq=False)
+    left: bool = False
 
 
 @define
@@ -142,6 +147,7 @@ class World:
         if function in self.failing:
             raise self.failing[function](node)
         state = self.nodes.setdefault(node, NodeState())
+        state.name = node
         return getattr(self, f"_{function}")(state, *arguments)
 
     def _node_info(self, state: NodeState, units: Any, specifications: Any) -> Any:
@@ -237,6 +243,28 @@ class World:
             for key, value in {**HEALTHY, "oslist": state.oses, **state.verify}.items()
             if key in asked
         }
+
+    def _version(self, state: NodeState) -> int:
+        return state.version
+
+    def _node_crypto_tokens(self, state: NodeState, requests: Any) -> Any:
+        return [["ssl", f"digest of {state.name}"] for _ in requests]
+
+    def _node_leave_cluster(self, state: NodeState, ssh: bool) -> str:
+        state.left = True
+        return "Shutdown scheduled"
+
+    def _node_powercycle(self, state: NodeState, name: str, parameters: Any) -> str:
+        return "Reboot scheduled in 5 seconds"
+
+    def _storage_list(
+        self, state: NodeState, kind: str, arguments: Any, name: str | None, fields: list[str]
+    ) -> Any:
+        told = {"used": 0, "free": SPACE, "size": SPACE, "allocatable": True}
+        return [[{**told, "name": each}[field] for field in fields] for each in arguments[0]]
+
+    def _restricted_command(self, state: NodeState, command: str) -> str:
+        return f"{command} of {state.name}"
 
     def _test_delay(self, state: NodeState, duration: float) -> None:
         """

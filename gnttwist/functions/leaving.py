@@ -1,0 +1,146 @@
+"""
+A node leaves its cluster: what it has of it is removed, and its daemons end.
+
+In two parts, for the master still waits for the answer of the daemon that is to end: L{forget_secrets} at once, and a
+process of its own (C{python -m gnttwist.functions.leaving}) for the rest a little later.
+"""
+
+import argparse
+import fcntl
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from gnttwist.functions.registry import GUEST_MARK
+from gnttwist.paths import Paths
+
+GRACE = 3.0
+"""
+Seconds between the answer and the end of the daemons: the master has it long before, unless it is being restarted.
+"""
+
+STOP_TIME = 20.0
+"""
+Seconds for a daemon to end in order before it is killed.
+"""
+
+LAST = "ssconf_master_candidates_certs"
+"""
+What the node daemon knows the master by, until its end.
+"""
+
+DAEMONS = ("gnt-rapi", "gnt-confd", "gnt-noded", "gnt-launcher")
+"""
+Those that a node may have, in the order of their end.
+"""
+
+
+def is_master(paths: Paths) -> bool:
+    """
+    Whether the cluster's store is on this node.
+    """
+    return paths.store.exists()
+
+
+def forget_secrets(paths: Paths) -> None:
+    """
+    Remove keys, certificates and the configuration, but not what the node daemon needs to answer.
+
+    @raise OSError: Something cannot be removed.
+    """
+    for each in sorted(paths.data.iterdir()):
+        if each.name != LAST and (each.is_symlink() or each.is_file()):
+            each.unlink()
+    with suppress(FileNotFoundError):
+        shutil.rmtree(paths.data / "rapi")
+    with suppress(FileNotFoundError):
+        shutil.rmtree(paths.run / "crypto")
+
+
+def finish_later(paths: Paths) -> None:
+    """
+    Start the process that ends the daemons and removes the rest.
+    """
+    root = [] if paths.root == Path("/") else ["--root", str(paths.root)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gnttwist.functions.leaving", *root],
+        # With the mark, so that it outlives the launcher that it ends.
+        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", GUEST_MARK: "leaving"},
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    # It is not waited for, which is all that the library would warn of.
+    process.returncode = 0
+
+
+def finish(paths: Paths) -> None:
+    """
+    End this node's daemons, and remove everything that they kept.
+    """
+    for daemon in DAEMONS:
+        _end(paths.pid(daemon))
+    forget_secrets(paths)
+    with suppress(FileNotFoundError):
+        (paths.data / LAST).unlink()
+    with suppress(FileNotFoundError):
+        shutil.rmtree(paths.data / "noded")
+
+
+def _end(pid_file: Path) -> None:
+    pid = _holder(pid_file)
+    if pid is None:
+        return
+    try:
+        process = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        # Still the same: what held the file when its number was read may have ended before it was opened.
+        if _holder(pid_file) != pid:
+            return
+        signal.pidfd_send_signal(process, signal.SIGTERM)
+        if not select.select([process], [], [], STOP_TIME)[0]:
+            signal.pidfd_send_signal(process, signal.SIGKILL)
+            select.select([process], [], [], STOP_TIME)
+    except ProcessLookupError:
+        return
+    finally:
+        os.close(process)
+
+
+def _holder(pid_file: Path) -> int | None:
+    """
+    The process that a pid file names, if there is one that holds the file.
+    """
+    try:
+        with pid_file.open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return int(file.read(20))
+    except (FileNotFoundError, ValueError):
+        pass
+    return None
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """
+    What the process does.
+    """
+    parser = argparse.ArgumentParser(prog="gnttwist.functions.leaving")
+    parser.add_argument("--root")
+    given = parser.parse_args(arguments)
+    signal.sigtimedwait([], GRACE)
+    finish(Paths.from_root(given.root, {}))
+
+
+if __name__ == "__main__":
+    main()
