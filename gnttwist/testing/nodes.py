@@ -50,9 +50,14 @@ class FakeNodes:
     @property
     def remembered(self) -> list[str]:
         """
-        The keys that nodes have not been told to forget.
+        The keys that nodes have not been told to forget. A node that is C{gone} has left the cluster, and has
+        removed everything.
         """
-        return [key for _, key in self._calls if not key.startswith("unkeyed")]
+        return [
+            key
+            for node, key in self._calls
+            if not key.startswith("unkeyed") and not self.worlds[node].get("gone")
+        ]
 
     def connect(self, on_boundary: Callable[[str], None] = _no_boundary) -> "Connection":
         """

@@ -82,7 +82,10 @@ def real_function(name: str) -> Function:
 
     def answer(world: dict[str, Any], *arguments: Any) -> Any:
         state = world.setdefault("state", NodeState())
-        return getattr(units_world.World(), f"_{name}")(state, *arguments)
+        payload = getattr(units_world.World(), f"_{name}")(state, *arguments)
+        if state.left:
+            world["gone"] = True
+        return payload
 
     def at_once(world: dict[str, Any], *arguments: Any) -> Any:
         return answer(world, *arguments)
