@@ -3,6 +3,7 @@ The bodies of a question and of its answer as they pass; see L{gnttwist.client.n
 """
 
 from collections import deque
+from typing import Any
 
 from attrs import define, field
 from OpenSSL import SSL
@@ -100,9 +101,11 @@ class Body(Protocol):
         """
         if self._end is None:
             self._finish(Failure(ConnectionAborted()))
-        abort = getattr(self.transport, "abortConnection", None)
-        if abort is not None:
-            abort()
+        # Twisted gives a proxy of the connection, which can close it after a goodbye of both sides, but not abort it;
+        # the proxy's own end is C{None} when the answer is whole.
+        connection: Any = getattr(self.transport, "_producer", self.transport)
+        if connection is not None:
+            connection.abortConnection()
 
     async def next(self) -> bytes | None:
         """

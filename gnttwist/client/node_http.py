@@ -16,7 +16,13 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web._newclient import RequestNotSent  # not exported, and raised all the same
-from twisted.web.client import Agent, HTTPConnectionPool, RequestTransmissionFailed, ResponseFailed
+from twisted.web.client import (
+    Agent,
+    HTTPConnectionPool,
+    RequestTransmissionFailed,
+    ResponseFailed,
+    _HTTP11ClientFactory,
+)
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
 
@@ -75,6 +81,14 @@ class Reply:
         return self.body[:500].decode("utf-8", "replace").strip() or f"HTTP status {self.status}"
 
 
+class _QuietFactory(_HTTP11ClientFactory):
+    """
+    Twisted's, without two lines in the log for each connection.
+    """
+
+    noisy = False
+
+
 class NodeHTTP:
     """
     Asks nodes.
@@ -92,6 +106,7 @@ class NodeHTTP:
     def _open(self) -> None:
         self._shown = self._tls.current.digest
         self._pool = HTTPConnectionPool(self._reactor)
+        self._pool._factory = _QuietFactory
         # What may be asked again is known elsewhere.
         self._pool.retryAutomatically = False
         self._pool.cachedConnectionTimeout = KEEP_FOR

@@ -8,13 +8,14 @@ import socket
 from datetime import UTC, datetime
 
 from twisted.internet import reactor  # noqa: TID251 - real processes and sockets
-from twisted.internet.defer import gatherResults
+from twisted.internet.defer import CancelledError, gatherResults
+from twisted.internet.tcp import Client
 
 from gnttwist.errors import CallAborted, FunctionDied, FunctionFailed, NotAnswering
 from gnttwist.jobs.calls import Call, Feedback
 from gnttwist.net.certificates import new_cluster_certificate
 from tests.noded.daemon import DaemonCase, launcher_pid
-from tests.noded.process_conformance import asynchronous, is_running, wait_for_file
+from tests.noded.process_conformance import asynchronous, is_running, wait_for_file, wait_until
 
 KEY = "k/cluster/epoch/1/step/1"
 
@@ -101,6 +102,30 @@ class NodedTests(DaemonCase):
             await call
         await caller.forget(self.node, [KEY, "k/never/started"])
         self.assertEqual(list(self.paths.spool.iterdir()), [])
+
+    @asynchronous
+    async def test_cancelled(self) -> None:
+        """
+        A caller that waits no more for a call leaves no connection behind, and the call goes on.
+        """
+        await self.start_daemon()
+        call = self.caller().call(
+            self.node, Call("test_delay", [str(self.paths.root), "trace", 5, 50], KEY), ignore
+        )
+        await wait_for_file(self.paths.root / "trace")
+        self.assertEqual(self.connections(), 1)
+        call.cancel()
+        with self.assertRaises(CancelledError):
+            await call
+        await wait_until(lambda: self.connections() == 0)
+        await self.caller().abort(self.node, KEY)
+
+    def connections(self) -> int:
+        """
+        How many connections to the daemon this process has.
+        """
+        peers = (each.getPeer() for each in reactor.getReaders() if isinstance(each, Client))
+        return sum(each.port == self.port for each in peers)
 
     @asynchronous
     async def test_killed_function(self) -> None:
