@@ -30,6 +30,13 @@ def die_with(parent: int) -> Callable[[], None]:
     return prepare
 
 
+def adopt(whether: bool) -> None:
+    """
+    Become the parent of what this process's children leave behind, or cease to: else the init process does.
+    """
+    _libc.prctl(_PR_SET_CHILD_SUBREAPER, int(whether), 0, 0, 0)
+
+
 @contextmanager
 def nothing_left() -> Iterator[None]:
     """
@@ -38,8 +45,7 @@ def nothing_left() -> Iterator[None]:
     """
     own = os.getpid()
     before = set(_children(own))
-    # Orphans come to the nearest ancestor that asks for them.
-    _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    adopt(True)
     try:
         yield
     finally:
@@ -50,7 +56,7 @@ def nothing_left() -> Iterator[None]:
                     os.kill(each, signal.SIGKILL)
                 with suppress(ChildProcessError):
                     os.waitpid(each, 0)
-        _libc.prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+        adopt(False)
 
 
 def _children(parent: int) -> Iterator[int]:

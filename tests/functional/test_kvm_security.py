@@ -264,6 +264,42 @@ class SecurityTests(NodeTestCase):
         [kept] = self.places.quarantine.iterdir()
         self.assertTrue((kept / "root" / "strange").exists())
 
+    def test_namespaces(self) -> None:
+        """
+        A guest can have its own mounts, processes, network and more: it is the first process there is, it has no
+        network device, and is known, asked and ended as any other.
+        """
+        pid = self.start(security_model="pool", use_chroot=True, use_namespaces=True)
+        kinds = ("mnt", "pid", "net", "ipc", "uts")
+        shared = [
+            each
+            for each in kinds
+            if os.readlink(f"/proc/{pid}/ns/{each}") == os.readlink(f"/proc/self/ns/{each}")
+        ]
+        self.assertEqual(shared, [])
+        self.assertIn(f"NSpid:\t{pid}\t1\n", Path(f"/proc/{pid}/status").read_text())
+        devices = Path(f"/proc/{pid}/net/dev").read_text().splitlines()[2:]
+        self.assertEqual([each.split(":")[0].strip() for each in devices], ["lo"])
+        # What it mounts, the machine does not.
+        self.assertEqual(Path("/proc/self/mounts").read_text().count("proc /proc proc"), 1)
+        self.assertEqual(seen(pid).seccomp, 2)
+        found = self.kvm.info(self.context, "inst1.example.com")
+        assert found is not None
+        self.assertEqual(found.memory, 16)
+        self.stop()
+        self.assertEqual(self.kvm.names(self.context), [])
+        self.assertEqual([each.name for each in self.places.base.rglob("*inst1*")], [])
+
+    def test_namespaces_and_failure(self) -> None:
+        """
+        A guest with namespaces of its own that does not start says why, and leaves nothing.
+        """
+        reason = self.assertRaises(
+            FunctionError, self.start, use_namespaces=True, machine_version="no-such-machine"
+        )
+        self.assertIn("unsupported machine type", str(reason))
+        self.assertEqual([each.name for each in self.places.base.rglob("*inst1*")], [])
+
     def test_killed(self) -> None:
         """
         The user of a guest that was killed is free, and is given out again.

@@ -142,6 +142,14 @@ def relative(words: Sequence[Word], directory: Path) -> list[str]:
     return [str(each).replace(f"unix:{directory}/", "unix:", 1) for each in words]
 
 
+def without(words: Sequence[str], option: str) -> list[str]:
+    """
+    The command line without an option and its value.
+    """
+    position = words.index(option)
+    return [*words[:position], *words[position + 2 :]]
+
+
 def slots(reserved: int, count: int) -> list[int]:
     """
     The PCI slots of C{count} devices.

@@ -223,7 +223,10 @@ class KVMHypervisor:
         content = msgspec.json.encode(command.runtime(kept, hvparams, drives))
         files.replace(places.runtime(guest.name), content, mode=0o600)
         added = command.added(guest, places, paused=paused, confined=confined.words(guest.program))
+        apart = places.pid(guest.name) if guest.parameters.use_namespaces else None
         words = command.relative([*kept, *added], places.sockets)
+        if apart is not None:
+            words = command.without(words, "-pidfile")
         known = groups(context.paths.hostname)
         group = None if known is None else known.join(guest.name)
         try:
@@ -235,6 +238,7 @@ class KVMHypervisor:
                 qmp=places.socket(guest.name, "qmp"),
                 inherited=inherited,
                 group=group,
+                apart=apart,
             ).run()
         finally:
             if group is not None:

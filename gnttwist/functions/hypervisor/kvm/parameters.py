@@ -15,7 +15,7 @@ from gnttwist.functions.registry import FunctionError
 class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
     One guest's parameters; the defaults are Ganeti's (3.0.2), but for C{kernel_path}: an empty one boots from the
-    disk.
+    disk. C{use_namespaces} is gnttwist's own.
     """
 
     acpi: bool = True
@@ -73,6 +73,7 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     use_chroot: bool = False
     use_guest_agent: bool = False
     use_localtime: bool = False
+    use_namespaces: bool = False
     user_shutdown: bool = False
     vga: str = ""
     vhost_net: bool = False
