@@ -74,6 +74,6 @@ def without_limits() -> None:
     """
     Take back the limits of the call that this process belongs to, for a guest that outlives it.
     """
-    for which in (resource.RLIMIT_CPU, resource.RLIMIT_AS, resource.RLIMIT_NOFILE):
+    for which in (resource.RLIMIT_CPU, resource.RLIMIT_AS, resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC):
         _, hard = resource.getrlimit(which)
         resource.setrlimit(which, (hard, hard))

@@ -131,6 +131,7 @@ class Children:
         except OSError as reason:
             raise StartRefusal(f"cannot make the spool: {reason}") from reason
         started = time.time()
+        group = None if self._groups is None else self._groups.make(request.suffix, request.function)
         call = Call(
             function=request.function,
             suffix=request.suffix,
@@ -140,11 +141,10 @@ class Children:
             root=str(self._paths.root),
             hostname=self._paths.hostname,
             spool_limit=request.spool_limit,
-            limits=request.limits,
+            limits=request.limits if group is None else group.limit(request.limits),
         )
         path = self._paths.spool / request.suffix
         try:
-            group = None if self._groups is None else self._groups.make(call.suffix, call.function)
             pid, pidfd, wake = self._fork(call, file, arguments, group)
         except OSError as reason:
             if group is not None:

@@ -11,17 +11,24 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import msgspec
 from attrs import frozen
 
 from gnttwist.functions.hypervisor.kvm.cgroups import MOUNTS, SYSTEMD, mount_point
 from gnttwist.launcher import tree
 from gnttwist.paths import Paths
 from gnttwist.wire.calls import FUNCTIONS, UNPRIVILEGED
+from gnttwist.wire.limits import CallLimits
 
 OWN = Path("/proc/self/cgroup")
 TREE = "gnttwist-calls"
 """
 The group of all calls' groups where systemd does not look after groups.
+"""
+
+CONTROLLERS = frozenset({"memory", "pids"})
+"""
+What limits a call as a whole, where the kernel has it in this hierarchy.
 """
 
 GUESTS = "guests"
@@ -48,6 +55,34 @@ class Group:
     """
 
     path: Path
+
+    def limit(self, limits: CallLimits) -> CallLimits:
+        """
+        Limit all of it together, as far as the kernel can here.
+
+        @return: What is left for limits of each process.
+        """
+        if limits.memory is not None and self._set("memory.max", limits.memory << 20):
+            # Not on disk instead, and not half of a call. Kernels may be without either.
+            self._set("memory.swap.max", 0)
+            self._set("memory.oom.group", 1)
+            limits = msgspec.structs.replace(limits, memory=None)
+        if limits.processes is not None and self._set("pids.max", limits.processes):
+            limits = msgspec.structs.replace(limits, processes=None)
+        return limits
+
+    def _set(self, name: str, value: int) -> bool:
+        try:
+            descriptor = os.open(self.path / name, os.O_WRONLY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            os.write(descriptor, str(value).encode())
+        except OSError:
+            return False
+        finally:
+            os.close(descriptor)
+        return True
 
     def join(self) -> None:
         """
@@ -105,9 +140,12 @@ class Group:
 class Groups:
     """
     Where calls' groups are made.
+
+    @ivar top: The group at or above C{base} that is ours, or has been given to us.
     """
 
     base: Path
+    top: Path
 
     def make(self, call: str, function: str) -> Group | None:
         """
@@ -118,10 +156,32 @@ class Groups:
             return None
         group = self.of(call)
         try:
-            group.path.mkdir(parents=True)
+            try:
+                group.path.mkdir()
+            except FileNotFoundError:
+                self.open()
+                group.path.mkdir()
         except OSError:
             return None
         return group
+
+    def open(self) -> None:
+        """
+        Make the group of all calls' groups, and give it those of L{CONTROLLERS} that there are.
+
+        A group that has processes itself cannot hand controllers on, as the launcher's own under systemd; calls have
+        limits of each process then.
+
+        @raise OSError: It cannot be made.
+        """
+        self.base.mkdir(parents=True, exist_ok=True)
+        below = self.base.relative_to(self.top).parts
+        for depth in range(len(below) + 1):
+            group = self.top.joinpath(*below[:depth])
+            with suppress(OSError):
+                found = CONTROLLERS.intersection((group / "cgroup.controllers").read_text().split())
+                for each in sorted(found):
+                    (group / "cgroup.subtree_control").write_text(f"+{each}")
 
     def of(self, call: str) -> Group:
         """
@@ -151,13 +211,15 @@ def find(paths: Paths, mounts: Path = MOUNTS, systemd: Path = SYSTEMD, own: Path
             return None
         if systemd.exists():
             # Our unit delegates its group to us.
-            base = mount / _own(own.read_text()).lstrip("/") / TREE
+            top = mount / _own(own.read_text()).lstrip("/")
+            base = top / TREE
         else:
             # Several nodes of one name may be on one machine, in different places.
             place = zlib.crc32(bytes(paths.root))
-            base = mount / TREE / f"{paths.hostname}-{place:08x}"
-        groups = Groups(base)
+            top, base = mount, mount / TREE / f"{paths.hostname}-{place:08x}"
+        groups = Groups(base, top)
         groups.sweep()
+        groups.open()
         # The mount may be there and forbid this, as in containers.
         trial = groups.of("trial")
         trial.path.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,6 @@
 """
-Putting a call's limits on its process, with resource limits that everything it starts inherits.
+Putting on a call's process those limits that its control group has not: resource limits, which everything it starts
+inherits.
 
 Only the soft ones are set: guests, which a call's limits must not reach, take theirs back
 (L{gnttwist.functions.children.without_limits}).
@@ -8,8 +9,6 @@ Only the soft ones are set: guests, which a call's limits must not reach, take t
 import resource
 
 from gnttwist.wire.limits import CallLimits
-
-MEBIBYTE = 1024 * 1024
 
 
 def apply(limits: CallLimits) -> None:
@@ -20,8 +19,9 @@ def apply(limits: CallLimits) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for which, wanted in (
         (resource.RLIMIT_CPU, limits.cpu),
-        (resource.RLIMIT_AS, None if limits.memory is None else limits.memory * MEBIBYTE),
+        (resource.RLIMIT_AS, None if limits.memory is None else limits.memory << 20),
         (resource.RLIMIT_NOFILE, limits.files),
+        (resource.RLIMIT_NPROC, limits.processes),
     ):
         if wanted is not None:
             _, hard = resource.getrlimit(which)

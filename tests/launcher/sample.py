@@ -45,9 +45,10 @@ def crash(context: Context) -> None:
 
 def soft_limits(context: Context) -> list[int]:
     """
-    How much processor time, memory and how many descriptors this process, and a guest that it starts, may use.
+    How much processor time and memory, how many descriptors and processes this process, and a guest that it starts,
+    may use.
     """
-    kinds = (resource.RLIMIT_CPU, resource.RLIMIT_AS, resource.RLIMIT_NOFILE)
+    kinds = (resource.RLIMIT_CPU, resource.RLIMIT_AS, resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC)
     own = [resource.getrlimit(each)[0] for each in kinds]
     without_limits()
     return own + [resource.getrlimit(each)[0] - resource.getrlimit(each)[1] for each in kinds]

@@ -13,9 +13,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from gnttwist.functions.registry import GUEST_MARK
 from gnttwist.launcher import tree
-from gnttwist.launcher.groups import Group, find
+from gnttwist.launcher.groups import Group, Groups, find
 from gnttwist.paths import Paths
 from gnttwist.sandbox.processes import wait_until
+from gnttwist.wire.limits import CallLimits
 
 DEADLINE = 5.0
 
@@ -141,6 +142,55 @@ class GroupTests(SynchronousTestCase):
         group.kill()
         group.remove()
         self.assertEqual(group.members(), [])
+
+
+class LimitTests(SynchronousTestCase):
+    """
+    Tests for limits of whole groups, on ordinary files in the kernel's place: few hierarchies have the controllers.
+    """
+
+    def setUp(self) -> None:
+        self.top = Path(tempfile.mkdtemp(prefix="gnt-"))
+        self.addCleanup(rmtree, self.top)
+        self.groups = Groups(self.top / "tree" / "node1", self.top)
+        self.group = self.groups.of("1.0:1")
+        self.group.path.mkdir(parents=True)
+
+    def test_limits(self) -> None:
+        """
+        What a controller can limit is limited for all of the call together, and the rest left to each process.
+        """
+        for name in ("memory.max", "memory.swap.max", "memory.oom.group", "pids.max"):
+            (self.group.path / name).touch()
+        left = self.group.limit(CallLimits(cpu=5, memory=64, files=200, processes=10))
+        self.assertEqual(left, CallLimits(cpu=5, files=200))
+        told = {each.name: each.read_text() for each in self.group.path.iterdir()}
+        wanted = {
+            "memory.max": f"{64 << 20}",
+            "memory.swap.max": "0",
+            "memory.oom.group": "1",
+            "pids.max": "10",
+        }
+        self.assertEqual(told, wanted)
+
+    def test_without_controllers(self) -> None:
+        """
+        Where there are no controllers everything is left to limits of each process, and no file appears.
+        """
+        limits = CallLimits(memory=64, processes=10)
+        self.assertEqual(self.group.limit(limits), limits)
+        self.assertEqual(list(self.group.path.iterdir()), [])
+
+    def test_handed_on(self) -> None:
+        """
+        Each group above the calls' hands on those controllers that it has and that are of use.
+        """
+        for each in (self.top, self.top / "tree"):
+            (each / "cgroup.controllers").write_text("cpuset pids\n")
+        self.groups.open()
+        for each in (self.top, self.top / "tree"):
+            self.assertEqual((each / "cgroup.subtree_control").read_text(), "+pids")
+        self.assertFalse((self.groups.base / "cgroup.subtree_control").exists())
 
 
 class FindTests(SynchronousTestCase):

@@ -327,9 +327,9 @@ class ProcessConformance(ProcessCase):
         """
         A call has the limits that its caller says, which guests can leave behind.
         """
-        limits = CallLimits(cpu=77, memory=4096, files=150)
+        limits = CallLimits(cpu=77, memory=4096, files=150, processes=3000)
         outcome = await self.run_call(self.processes, self.request("soft_limits", limits=limits))
-        self.assertEqual(outcome.value, [True, [77, 4096 * 1024 * 1024, 150, 0, 0, 0]])
+        self.assertEqual(outcome.value, [True, [77, 4096 * 1024 * 1024, 150, 3000, 0, 0, 0, 0]])
 
     @asynchronous
     async def test_signal(self) -> None:
