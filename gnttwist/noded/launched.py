@@ -11,34 +11,18 @@ from pathlib import Path
 from attrs import define, field
 
 from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from gnttwist.errors import LocalError, RemoteError
-from gnttwist.launcher import protocol, spool
+from gnttwist.launcher import protocol
 from gnttwist.noded.descriptors import IReactor, QueueFull, close_all, sealed
 from gnttwist.noded.followed import FollowedProcess
 from gnttwist.noded.function_protocol import FunctionProtocol
 from gnttwist.noded.launcher_link import LauncherLink
+from gnttwist.noded.lost_starts import LostStarts, Starting
 from gnttwist.noded.processes import LauncherGone, Listener, Process, Start, StartRefused
 
-BEGIN_WAIT = 0.05
-"""
-Seconds until a process is asked again who it is that has only just been forked.
-"""
-
 ListenerFor = Callable[[Process], Listener]
-
-
-@define(eq=False)
-class _Starting:
-    """
-    A start that the launcher has been asked for.
-    """
-
-    request: Start
-    listener: Listener
-    deferred: Deferred[Process]
 
 
 @define(eq=False)
@@ -46,9 +30,7 @@ class LaunchedProcesses:
     """
     The L{gnttwist.noded.processes.Processes} of a launcher on its socket.
 
-    Comes back by itself when the launcher does. A start that was under way when the connection broke is not in
-    doubt: the launcher makes a call's spool before it forks, and does nothing after its socket is closed, so
-    whether there is a spool says whether there is a process.
+    Comes back by itself when the launcher does.
 
     @ivar _socket: The launcher's socket.
     @ivar _spools: The directory of spools.
@@ -62,17 +44,18 @@ class LaunchedProcesses:
     _revive: Callable[[], Deferred[None]] | None = None
     _link: LauncherLink = field(init=False)
     _numbers: Iterator[int] = field(factory=lambda: count(1), init=False)
-    _starting: dict[int, _Starting] = field(factory=dict, init=False)
+    _starting: dict[int, Starting] = field(factory=dict, init=False)
     _signalling: dict[int, Deferred[None]] = field(factory=dict, init=False)
     _followed: dict[str, FollowedProcess] = field(factory=dict, init=False)
     _undismissed: set[str] = field(factory=set, init=False)
     _listed: list[tuple[protocol.Child, list[int]]] = field(factory=list, init=False)
     _adopting: list[Deferred[Sequence[Process]]] = field(factory=list, init=False)
     _listener_for: ListenerFor | None = field(default=None, init=False)
-    _settling: set[IDelayedCall] = field(factory=set, init=False)
+    _lost: LostStarts = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._link = LauncherLink(self._reactor, self._socket, self, self._revive)
+        self._lost = LostStarts(self._reactor, self._spools, self._found)
 
     # What the node daemon asks for
 
@@ -89,9 +72,7 @@ class LaunchedProcesses:
         End the connection and follow no process any more. All of them go on.
         """
         self._link.disconnect()
-        for timer in self._settling:
-            if timer.active():
-                timer.cancel()
+        self._lost.drop()
         for followed in self._followed.values():
             followed.drop()
         self._followed.clear()
@@ -126,7 +107,7 @@ class LaunchedProcesses:
             return fail(StartRefused(str(reason)))
         finally:
             os.close(arguments)
-        self._starting[number] = _Starting(request, listener, Deferred())
+        self._starting[number] = Starting(request, listener, Deferred())
         return self._starting[number].deferred
 
     def adopt(self, listener_for: ListenerFor) -> Deferred[Sequence[Process]]:
@@ -178,7 +159,7 @@ class LaunchedProcesses:
         for waiting in self._take_signalling():
             waiting.errback(LauncherGone("the launcher went away"))
         for each in starting.values():
-            self._settle(each)
+            self._lost.settle(each)
         for followed in list(self._followed.values()):
             followed.launcher_lost()
 
@@ -247,6 +228,14 @@ class LaunchedProcesses:
         followed.follow()
         return process
 
+    def _found(self, starting: Starting, child: protocol.Child) -> None:
+        """
+        Follow a process whose start nobody has confirmed. It is looked at now and then until it ends.
+        """
+        starting.deferred.callback(self._follow(child, [], lambda _: starting.listener))
+        if child.ended:
+            self._end(child.id, None, None)
+
     def _end(self, id: str, code: int | None, signal: int | None) -> None:
         followed = self._followed.get(id)
         if followed is not None:
@@ -294,35 +283,3 @@ class LaunchedProcesses:
             each.callback(adopted)
         for child in ended:
             self._end(child.id, child.code, child.signal)
-
-    def _settle(self, starting: _Starting) -> None:
-        """
-        Find out from its spool what became of a start whose answer was lost.
-        """
-        path = self._spools / starting.request.id_suffix
-        try:
-            found = spool.find(path)
-        except (OSError, spool.SpoolCorrupt):
-            self._log.failure("cannot see what became of a start")
-            found = spool.Found(None, False)
-        if found is None:
-            starting.deferred.errback(LauncherGone("the launcher went away before it started the process"))
-            return
-        if found.held and found.begin is None:
-            self._settling = {each for each in self._settling if each.active()}
-            self._settling.add(self._reactor.callLater(BEGIN_WAIT, self._settle, starting))
-            return
-        self._recover(starting, path, found)
-
-    def _recover(self, starting: _Starting, path: Path, found: spool.Found) -> None:
-        request = starting.request
-        begin = found.begin
-        if begin is None:
-            begin = spool.Begin(f"0:0:{request.id_suffix}", request.function, request.key, 0, 0.0)
-        child = protocol.Child(
-            0, begin.id, begin.function, begin.key, begin.pid, begin.started, str(path), ended=not found.held
-        )
-        # Found by its lock, and looked at now and then until it ends.
-        starting.deferred.callback(self._follow(child, [], lambda _: starting.listener))
-        if child.ended:
-            self._end(begin.id, None, None)
