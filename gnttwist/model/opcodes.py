@@ -23,14 +23,19 @@ from gnttwist.model.opcode_instance import (
     OpInstanceCreate,
     OpInstanceQueryData,
     OpInstanceReboot,
+    OpInstanceReinstall,
     OpInstanceRemove,
+    OpInstanceRename,
     OpInstanceShutdown,
     OpInstanceStartup,
 )
 from gnttwist.model.opcode_instance_disks import (
     OpInstanceActivateDisks,
     OpInstanceDeactivateDisks,
+    OpInstanceGrowDisk,
+    OpInstanceRecreateDisks,
 )
+from gnttwist.model.opcode_instance_modify import OpInstanceSetParams
 from gnttwist.model.opcode_node import (
     OpNodeAdd,
     OpNodeEvacuate,
@@ -52,9 +57,14 @@ _ALL: tuple[type[Opcode], ...] = (
     OpInstanceConsole,
     OpInstanceCreate,
     OpInstanceDeactivateDisks,
+    OpInstanceGrowDisk,
     OpInstanceQueryData,
     OpInstanceReboot,
+    OpInstanceRecreateDisks,
+    OpInstanceReinstall,
     OpInstanceRemove,
+    OpInstanceRename,
+    OpInstanceSetParams,
     OpInstanceShutdown,
     OpInstanceStartup,
     OpNodeAdd,

@@ -139,7 +139,9 @@ class MemoryJobContext:
         Change it; the result must survive JSON.
         """
         self._step("change", what)
-        draft = Draft(self.config_now, self.clock, self.random(f"{what} {len(self.steps)}"))
+        # What was drawn before must not be drawn again by the next job.
+        drawn = f"{len(self.config_now.instances)} {len(self.config_now.disks)}"
+        draft = Draft(self.config_now, self.clock, self.random(f"{what} {len(self.steps)} {drawn}"))
         result = edit(draft)
         assert msgspec.json.decode(msgspec.json.encode(result)) == result
         self.config_now = draft.config

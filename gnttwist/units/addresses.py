@@ -8,6 +8,7 @@ import msgspec
 
 from gnttwist.config.draft import Draft
 from gnttwist.errors import ECode
+from gnttwist.model.objects import Instance, Nic
 from gnttwist.units.values import refuse
 
 FIRST_PORT, LAST_PORT = 11000, 14999
@@ -37,6 +38,20 @@ def draw_mac(draft: Draft, taken: Collection[str]) -> str:
         f"Hardly any MAC address with the prefix {prefix} is left; change the cluster's mac_prefix",
         ECode.NORES,
     )
+
+
+def with_macs(draft: Draft, instance: Instance) -> list[Nic]:
+    """
+    An instance's network interfaces, with addresses and UUIDs drawn for those that have none.
+    """
+    others = [each for each in draft.config.instances if each.uuid != instance.uuid]
+    taken = {nic.mac for each in [*others, instance] for nic in each.nics}
+    nics = []
+    for nic in instance.nics:
+        mac = nic.mac or draw_mac(draft, taken)
+        taken.add(mac)
+        nics.append(msgspec.structs.replace(nic, mac=mac, uuid=nic.uuid or draft.new_uuid()))
+    return nics
 
 
 def draw_port(draft: Draft) -> int:

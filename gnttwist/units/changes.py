@@ -40,6 +40,21 @@ def set_state(uuid: str, **members: Any) -> Callable[[Draft], None]:
     return edit
 
 
+def set_disk(uuid: str, **members: Any) -> Callable[[Draft], None]:
+    """
+    Change members of a disk; one that is gone stays so.
+    """
+
+    def edit(draft: Draft) -> None:
+        disk = draft.config.disks.get(uuid)
+        if disk is not None:
+            changed = msgspec.structs.replace(disk, **members)
+            if changed != disk:
+                draft.put(changed)
+
+    return edit
+
+
 def forget_instance(uuid: str) -> Callable[[Draft], None]:
     """
     Remove an instance, with its disks, and give its network port back; one that is gone stays so.

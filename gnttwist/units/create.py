@@ -11,19 +11,18 @@ from functools import partial
 import msgspec
 
 from gnttwist.config.draft import Draft
-from gnttwist.config.parameters import fill_hv, fill_os, fill_os_private, group_ipolicy
+from gnttwist.config.parameters import fill_hv, group_ipolicy
 from gnttwist.config.snapshot import Snapshot
-from gnttwist.errors import ECode, FunctionFailed, NodeError
+from gnttwist.errors import ECode
 from gnttwist.jobs.context import JobContext, LockMode
 from gnttwist.model.objects import Disk, Instance, Nic, Node
 from gnttwist.model.opcode_instance import OpInstanceCreate
-from gnttwist.units import placement, running
-from gnttwist.units.addresses import draw_mac, draw_port
+from gnttwist.units import disk_making, os_check, placement, running
+from gnttwist.units.addresses import draw_port, with_macs
 from gnttwist.units.changes import forget_instance, set_state
-from gnttwist.units.create_request import Request, check
-from gnttwist.units.encode import disk_dict, instance_dict
+from gnttwist.units.create_request import Request, check, new_disk
+from gnttwist.units.encode import instance_dict
 from gnttwist.units.locking import SHARED_BGL, instance_lock, node_locks, resource_locks
-from gnttwist.units.os_diagnose import on_node
 from gnttwist.units.policy import violations
 from gnttwist.units.values import refuse
 
@@ -45,7 +44,7 @@ async def create(job: JobContext, op: OpInstanceCreate) -> list[str]:
         "draw identities", partial(_draw, count=1 + len(request.disks) + len(request.nics))
     )
     instance, disks = _objects(request, node, identities)
-    await _make_disks(job, config, node, instance, disks, request)
+    await disk_making.make(job, config, node, instance.name, dict(enumerate(disks)))
     config, instance = await _record(job, instance, disks, request)
     await job.release(list(node_locks([node], LockMode.EXCLUSIVE)))
     if request.install or request.start:
@@ -114,27 +113,12 @@ async def _check_node(
     wrong = violations(group_ipolicy(config, group), request.specification(config))
     if wrong and not op.ignore_ipolicy:
         raise refuse(f"Instance {request.name} violates the policy of group {group.name}: {'; '.join(wrong)}")
-    name = request.os.partition("+")[0]
-    if name in config.cluster.blacklisted_os:
-        raise refuse(f"os_type: {name!r} is blacklisted: not allowed for new instances", ECode.STATE)
+    os_check.allowed(config, request.os)
     instance = request.instance(primary_node=node.uuid)
-    parameters = {
-        **fill_os(config, instance),
-        **fill_os_private(config, instance),
-        **(op.osparams_secret or {}),
-    }
-    try:
-        known = {each.name: each for each in reversed(await on_node(job, node)) if each.valid}
-        if name not in known:
-            raise refuse(
-                f"os_type: {name!r} is not on node {node.name}; it has {', '.join(sorted(known)) or 'none'}"
-            )
-        await job.call(node, "os_validate", [True, request.os, ["parameters"], parameters, op.force_variant])
-        await job.call(node, "hypervisor_validate_params", [request.hypervisor, fill_hv(config, instance)])
-    except FunctionFailed as reason:
-        raise refuse(str(reason)) from reason
-    except NodeError as reason:
-        raise refuse(str(reason), ECode.ENVIRON) from reason
+    await os_check.installable(
+        job, config, node, instance, op.osparams_secret, force_variant=op.force_variant
+    )
+    await os_check.hypervisor_accepts(job, node, request.hypervisor, fill_hv(config, instance))
 
 
 def _draw(draft: Draft, *, count: int) -> list[str]:
@@ -149,16 +133,14 @@ def _objects(request: Request, node: Node, identities: Sequence[str]) -> tuple[I
     """
     own, *rest = identities
     disks = [
-        Disk(
-            uuid=uuid,
-            dev_type=request.template,
-            # Storage takes a file whose name has the disk's UUID for this disk's.
-            logical_id=[request.driver, f"{request.directory}/{uuid}.{request.template}.disk{index}"],
-            size=wanted.size,
-            mode=wanted.mode,
-            name=wanted.name,
-            nodes=[node.uuid],
-            iv_name=f"disk/{index}",
+        new_disk(
+            uuid,
+            wanted,
+            index,
+            template=request.template,
+            driver=request.driver,
+            directory=request.directory,
+            node=node.uuid,
         )
         for index, (uuid, wanted) in enumerate(zip(rest, request.disks, strict=False))
     ]
@@ -168,35 +150,6 @@ def _objects(request: Request, node: Node, identities: Sequence[str]) -> tuple[I
     ]
     instance = request.instance(own, node.uuid)
     return msgspec.structs.replace(instance, nics=nics, disks=[each.uuid for each in disks]), disks
-
-
-async def _make_disks(
-    job: JobContext, config: Snapshot, node: Node, instance: Instance, disks: Sequence[Disk], request: Request
-) -> None:
-    """
-    Make the disks; each is destroyed again if the opcode fails later.
-    """
-    if not disks:
-        return
-    job.log(
-        f"* Creating {len(disks)} disk(s) of {', '.join(f'{each.size} MiB' for each in disks)} on {node.name}"
-    )
-
-    async def remove_directory(job: JobContext) -> None:
-        await job.call(node, "file_storage_dir_remove", [request.directory])
-
-    job.on_failure("remove the directory of disks", remove_directory)
-    for index, disk in enumerate(disks):
-        members = disk_dict(config, disk, config.groups[node.group])
-
-        async def remove(job: JobContext, members: dict[str, object] = members) -> None:
-            await job.call(node, "blockdev_remove", [members])
-
-        job.on_failure(f"remove disk {index}", remove)
-        job.progress("creating disks", index, len(disks), "disks")
-        info = f"originstname+{instance.name}"
-        await job.call(node, "blockdev_create", [members, disk.size, instance.name, True, info, False])
-    job.progress("creating disks", len(disks), len(disks), "disks")
 
 
 async def _record(
@@ -222,13 +175,7 @@ def _add(draft: Draft, *, instance: Instance, disks: Sequence[Disk]) -> None:
     """
     if draft.config.instances.named(instance.name) is not None:
         raise refuse(f"Instance '{instance.name}' is already in the cluster", ECode.EXISTS)
-    taken = {nic.mac for each in [*draft.config.instances, instance] for nic in each.nics}
-    nics = []
-    for nic in instance.nics:
-        mac = nic.mac or draw_mac(draft, taken)
-        taken.add(mac)
-        nics.append(msgspec.structs.replace(nic, mac=mac))
     port = draw_port(draft) if instance.hypervisor == "kvm" else None
     for disk in disks:
         draft.put(disk)
-    draft.put(msgspec.structs.replace(instance, nics=nics, network_port=port))
+    draft.put(msgspec.structs.replace(instance, nics=with_macs(draft, instance), network_port=port))

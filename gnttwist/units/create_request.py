@@ -9,15 +9,15 @@ from attrs import evolve, frozen
 from gnttwist.config.parameters import fill_be, fill_hv, fill_nic, fill_os
 from gnttwist.config.snapshot import Snapshot
 from gnttwist.errors import ECode
-from gnttwist.model.objects import Instance, Nic, Parameters
+from gnttwist.model.objects import Disk, Instance, Nic, Parameters
 from gnttwist.model.opcode_instance import OpInstanceCreate
-from gnttwist.units.devices import DiskRequest, NicRequest, disks, nics
+from gnttwist.units.devices import DiskRequest, NicRequest, disks, nics, template_name
 from gnttwist.units.own_parameters import beparams, hvparams, osparams, unlike
 from gnttwist.units.policy import DISKLESS, Specification
+from gnttwist.units.space import storage
 from gnttwist.units.values import refuse
 
 HYPERVISORS = ("fake", "kvm")
-TEMPLATES = (DISKLESS, "file", "sharedfile")
 """
 What this version can do, of what Ganeti has.
 """
@@ -101,7 +101,7 @@ def check(config: Snapshot, op: OpInstanceCreate) -> Request:
     @raise OpPrereqError: It cannot be, whatever the nodes' state; the text says which parameter to change.
     """
     _supported(op)
-    name = _name(config, op.instance_name)
+    name = _free_name(config, op.instance_name)
     hypervisor = _hypervisor(config, op)
     template = _template(config, op)
     if op.os_type is None:
@@ -119,7 +119,7 @@ def check(config: Snapshot, op: OpInstanceCreate) -> Request:
         beparams=beparams(config, op.beparams),
         osparams=osparams(op.osparams, "osparams"),
         osparams_private=osparams(op.osparams_private or {}, "osparams_private"),
-        directory=_directory(config, op, template, name),
+        directory=disk_directory(config, template, name, op.file_storage_dir),
         driver=op.file_driver or "loop",
         tags=tuple(sorted(set(op.tags))),
         install=not op.no_install and template != DISKLESS,
@@ -149,13 +149,24 @@ def _supported(op: OpInstanceCreate) -> None:
             )
 
 
-def _name(config: Snapshot, given: str) -> str:
+def instance_name(given: str, what: str) -> str:
+    """
+    A name that an instance may have, in lower case.
+
+    @param what: The parameter that it was given as.
+    @raise OpPrereqError: It is none.
+    """
     name = given.lower()
     if len(name) > MAX_NAME or not _NAME.fullmatch(name):
         raise refuse(
-            f"instance_name: {given!r:.60} is not a host name: up to {MAX_NAME} letters, digits, '-' and '_', "
+            f"{what}: {given!r:.60} is not a host name: up to {MAX_NAME} letters, digits, '-' and '_', "
             "in parts separated by single dots"
         )
+    return name
+
+
+def _free_name(config: Snapshot, given: str) -> str:
+    name = instance_name(given, "instance_name")
     if config.instances.named(name) is not None:
         raise refuse(f"Instance '{name}' is already in the cluster", ECode.EXISTS)
     return name
@@ -185,32 +196,48 @@ def _template(config: Snapshot, op: OpInstanceCreate) -> str:
         raise refuse(
             f"disk_template: none of the enabled ones ({', '.join(enabled)}) will do; name one", ECode.STATE
         )
-    if name not in TEMPLATES:
-        raise refuse(
-            f"disk_template: {name!r} is not supported by this version; supported: {', '.join(TEMPLATES)}"
-        )
-    if name not in enabled:
-        raise refuse(
-            f"disk_template: {name!r} is not enabled in the cluster; enabled: {', '.join(enabled)}",
-            ECode.STATE,
-        )
-    return name
+    return template_name(config, name, "disk_template")
 
 
-def _directory(config: Snapshot, op: OpInstanceCreate, template: str, name: str) -> str:
+def disk_directory(config: Snapshot, template: str, name: str, below: str | None = None) -> str:
+    """
+    Where an instance's disks' files are; empty for templates without files.
+
+    @param below: Directories between the cluster's for the template and the instance's.
+    @raise OpPrereqError: The cluster has none, or C{below} is not plain names.
+    """
     if template == DISKLESS:
         return ""
-    cluster = config.cluster
-    base = cluster.file_storage_dir if template == "file" else cluster.shared_file_storage_dir
+    base = storage(config, template)
     if not base:
         raise refuse(f"disk_template: the cluster has no directory for template {template!r}", ECode.STATE)
-    below = op.file_storage_dir
     parts = [] if below is None else below.split("/")
     if any(not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._+-]*", each) for each in parts):
         raise refuse(
             f"file_storage_dir: {below!r:.60} is not a path below {base}: plain names, no leading slash"
         )
     return "/".join([base, *parts, name])
+
+
+def new_disk(
+    uuid: str, wanted: DiskRequest, index: int, *, template: str, driver: str, directory: str, node: str
+) -> Disk:
+    """
+    A disk that is to be made.
+
+    @param node: Of which node, by UUID.
+    """
+    return Disk(
+        uuid=uuid,
+        dev_type=template,
+        # Storage takes a file whose name has the disk's UUID for this disk's.
+        logical_id=[driver, f"{directory}/{uuid}.{template}.disk{index}"],
+        size=wanted.size,
+        mode=wanted.mode,
+        name=wanted.name,
+        nodes=[node],
+        iv_name=f"disk/{index}",
+    )
 
 
 def _as_inherited(config: Snapshot, request: Request) -> Request:

@@ -25,6 +25,16 @@ MAX_NICS = 8
 Ganeti's limits.
 """
 
+TEMPLATES = (DISKLESS, "file", "sharedfile")
+"""
+The disk templates that this version can do.
+"""
+
+MEMBERS = frozenset({"bridge", "ip", "link", "mac", "mode", "name", "network", "vlan"})
+"""
+What can be said of a network interface.
+"""
+
 MODES = ("bridged", "routed", "openvswitch")
 
 _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")
@@ -74,19 +84,54 @@ def disks(given: Sequence[Mapping[str, str | int]], template: str) -> Iterator[D
             f"disks: an instance of template {template!r} has 1 to {MAX_DISKS} disks, not {len(given)}"
         )
     for index, each in enumerate(given):
-        what = f"disks/{index}"
-        unknown = sorted(set(each) - {"size", "mode", "name"})
-        if unknown:
-            raise refuse(f"{what}: {', '.join(unknown)} cannot be given for template {template!r}")
-        if "size" not in each:
-            raise refuse(f"{what}: has no size")
-        wanted = size(each["size"], f"{what} size")
-        if wanted <= 0:
-            raise refuse(f"{what} size: {each['size']} is not more than zero MiB")
-        mode = each.get("mode", "rw")
-        if mode not in ("rw", "ro"):
-            raise refuse(f"{what} mode: {mode!r:.60} is neither 'rw' nor 'ro'")
-        yield DiskRequest(wanted, str(mode), _optional(each.get("name"), what))
+        yield disk(each, f"disks/{index}")
+
+
+def disk(given: Mapping[str, Any], what: str) -> DiskRequest:
+    """
+    A disk that is to be made.
+
+    @raise OpPrereqError: It cannot be.
+    """
+    unknown = sorted(set(given) - {"size", "mode", "name"})
+    if unknown:
+        raise refuse(f"{what}: {', '.join(unknown)} cannot be given; size, mode and name can")
+    if "size" not in given:
+        raise refuse(f"{what}: has no size")
+    wanted = size(given["size"], f"{what} size")
+    if wanted <= 0:
+        raise refuse(f"{what} size: {given['size']} is not more than zero MiB")
+    return DiskRequest(wanted, mode(given.get("mode", "rw"), what), optional(given.get("name"), what))
+
+
+def template_name(config: Snapshot, name: str, what: str) -> str:
+    """
+    A disk template that disks can be made of.
+
+    @raise OpPrereqError: This version or the cluster does not support it.
+    """
+    if name not in TEMPLATES:
+        raise refuse(
+            f"{what}: {name!r:.60} is not supported by this version; supported: {', '.join(TEMPLATES)}"
+        )
+    enabled = config.cluster.enabled_disk_templates
+    if name not in enabled:
+        raise refuse(
+            f"{what}: {name!r} is not enabled in the cluster; enabled: {', '.join(enabled)}", ECode.STATE
+        )
+    return name
+
+
+def mode(given: object, what: str) -> str:
+    """
+    How a guest may use a disk.
+
+    @param what: Which disk it is about.
+    @raise OpPrereqError: There is no such mode.
+    """
+    if given not in ("rw", "ro"):
+        raise refuse(f"{what} mode: {given!r:.60} is neither 'rw' nor 'ro'")
+    return str(given)
 
 
 def nics(config: Snapshot, given: Sequence[Mapping[Any, str | None]]) -> tuple[NicRequest, ...]:
@@ -97,29 +142,62 @@ def nics(config: Snapshot, given: Sequence[Mapping[Any, str | None]]) -> tuple[N
     """
     if len(given) > MAX_NICS:
         raise refuse(f"nics: there can be {MAX_NICS} at most")
-    found = tuple(_nic(config, index, each) for index, each in enumerate(given))
-    _unique_macs(config, found)
+    found = tuple(nic(config, each, f"nics/{index}") for index, each in enumerate(given))
+    unused_macs(config, [each.mac for each in found if each.mac])
     return found
 
 
-def _nic(config: Snapshot, index: int, given: Mapping[Any, str | None]) -> NicRequest:
-    what = f"nics/{index}"
-    if _optional(given.get("network"), what) is not None:
+def nic(config: Snapshot, given: Mapping[Any, str | None], what: str) -> NicRequest:
+    """
+    A network interface that is to be made.
+
+    @raise OpPrereqError: It cannot be.
+    """
+    if unknown := sorted(set(given) - MEMBERS):
+        raise refuse(f"{what}: there is no {', '.join(unknown)}; there are {', '.join(sorted(MEMBERS))}")
+    if optional(given.get("network"), what) is not None:
         raise refuse(f"{what} network: networks are not supported by this version")
-    mac = (_optional(given.get("mac"), what) or "auto").lower()
-    if mac not in ("auto", "generate") and not _MAC.fullmatch(mac):
-        raise refuse(f"{what} mac: {mac!r:.60} is not a MAC address such as aa:00:00:12:34:56, nor 'auto'")
     own = {name: value for name in ("mode", "vlan") if (value := given.get(name)) is not None}
     link = given.get("link") or given.get("bridge")
     nicparams = typed(own | ({"link": link} if link else {}), NIC_PARAMETERS, what)
     filled = fill_nic(config, Nic(mac="", uuid="", nicparams=nicparams))
     if filled.get("mode") not in MODES:
         raise refuse(f"{what} mode: {filled.get('mode')!r:.60} is none of {', '.join(MODES)}")
-    ip = _ip(_optional(given.get("ip"), what), what)
+    ip = _ip(optional(given.get("ip"), what), what)
     if filled["mode"] == "routed" and ip is None:
         raise refuse(f"{what} ip: an interface in mode routed needs one")
-    drawn = mac in ("auto", "generate")
-    return NicRequest(None if drawn else mac, ip, _optional(given.get("name"), what), nicparams)
+    return NicRequest(_mac(given.get("mac"), what), ip, optional(given.get("name"), what), nicparams)
+
+
+def changed_nic(config: Snapshot, old: Nic, given: Mapping[str, str | None], what: str) -> Nic:
+    """
+    A network interface after a change; an empty C{mac} stands for one to be drawn.
+
+    @raise OpPrereqError: It cannot be changed so.
+    """
+    if str(given.get("mac")).lower() == "auto":
+        raise refuse(f"{what} mac: 'auto' is for new interfaces; 'generate' draws another address")
+    given = {"link" if name == "bridge" else name: value for name, value in given.items()}
+    own = {name: value for name, value in old.nicparams.items() if name not in given}
+    before: dict[str, str | None] = {**own, "ip": old.ip, "name": old.name, "mac": old.mac}
+    made = nic(config, before | dict(given), what)
+    return Nic(
+        mac=made.mac or "",
+        uuid=old.uuid,
+        nicparams=dict(made.nicparams),
+        ip=made.ip,
+        network=old.network,
+        name=made.name,
+    )
+
+
+def _mac(given: str | None, what: str) -> str | None:
+    mac = (optional(given, what) or "auto").lower()
+    if mac in ("auto", "generate"):
+        return None
+    if not _MAC.fullmatch(mac):
+        raise refuse(f"{what} mac: {mac!r:.60} is not a MAC address such as aa:00:00:12:34:56, nor 'auto'")
+    return mac
 
 
 def _ip(given: str | None, what: str) -> str | None:
@@ -131,9 +209,11 @@ def _ip(given: str | None, what: str) -> str | None:
         raise refuse(f"{what} ip: {given!r:.60} is not an IP address") from None
 
 
-def _optional(given: object, what: str) -> str | None:
+def optional(given: object, what: str) -> str | None:
     """
     Text, where empty and C{none} mean that there is none.
+
+    @raise OpPrereqError: It is not text.
     """
     if given is None or (isinstance(given, str) and given.lower() in ("", "none")):
         return None
@@ -142,9 +222,19 @@ def _optional(given: object, what: str) -> str | None:
     return given
 
 
-def _unique_macs(config: Snapshot, nics: tuple[NicRequest, ...]) -> None:
-    wanted = [each.mac for each in nics if each.mac]
-    taken = {nic.mac: each.name for each in config.instances for nic in each.nics} if wanted else {}
+def unused_macs(config: Snapshot, wanted: Sequence[str], uuid: str = "") -> None:
+    """
+    Check that nobody has MAC addresses that interfaces of an instance are to have.
+
+    @param uuid: The instance's, if it is there already.
+    @raise OpPrereqError: Another instance has one, or two of them are the same.
+    """
+    taken = {
+        nic.mac: each.name
+        for each in (config.instances if wanted else ())
+        if each.uuid != uuid
+        for nic in each.nics
+    }
     for mac in wanted:
         if mac in taken or wanted.count(mac) > 1:
             raise refuse(

@@ -3,14 +3,14 @@ The parameters that an instance has of its own, as users give them. Pure.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from gnttwist.config.defaults import BACKEND_PARAMETERS, GLOBAL_HYPERVISOR_PARAMETERS, HYPERVISOR_PARAMETERS
 from gnttwist.config.parameters import fill
 from gnttwist.config.snapshot import Snapshot
 from gnttwist.model.objects import Parameters
-from gnttwist.units.values import refuse, typed
+from gnttwist.units.values import DEFAULT, refuse, typed
 
 _MEMORY = frozenset({"minmem", "maxmem"})
 
@@ -33,12 +33,7 @@ def beparams(config: Snapshot, given: Mapping[str, Any]) -> Parameters:
 
     @raise OpPrereqError: One does not exist or is of another type, or with the cluster's they make no sense.
     """
-    wanted = dict(given)
-    if "memory" in wanted:
-        # Ganeti's older name for both.
-        memory = wanted.pop("memory")
-        wanted = {"minmem": memory, "maxmem": memory, **wanted}
-    own = typed(wanted, BACKEND_PARAMETERS, "beparams", sizes=_MEMORY)
+    own = typed(with_memory(given), BACKEND_PARAMETERS, "beparams", sizes=_MEMORY)
     filled = fill(config.cluster.beparams.get("default", {}), own)
     for name in ("minmem", "maxmem", "vcpus"):
         if filled.get(name, 1) < 1:
@@ -48,6 +43,17 @@ def beparams(config: Snapshot, given: Mapping[str, Any]) -> Parameters:
             f"beparams: minmem ({filled['minmem']} MiB) is more than maxmem ({filled['maxmem']} MiB)"
         )
     return own
+
+
+def with_memory(given: Mapping[str, Any]) -> Parameters:
+    """
+    Backend parameters with C{memory}, Ganeti's older name for both, as C{minmem} and C{maxmem}.
+    """
+    wanted = dict(given)
+    if "memory" not in wanted:
+        return wanted
+    memory = wanted.pop("memory")
+    return {"minmem": memory, "maxmem": memory, **wanted}
 
 
 def osparams(given: Mapping[str, Any], what: str) -> Parameters:
@@ -65,6 +71,20 @@ def osparams(given: Mapping[str, Any], what: str) -> Parameters:
         if isinstance(value, list | dict):
             raise refuse(f"{what} {name}: the value is not text")
     return {name: value if isinstance(value, str) else str(value) for name, value in given.items()}
+
+
+def updated(
+    own: Mapping[str, Any], given: Mapping[str, Any], check: Callable[[Mapping[str, Any]], Parameters]
+) -> Parameters:
+    """
+    Own parameters after a change: those that are given as C{default} or null are inherited again.
+
+    @param check: Checks the others, and gives them their types.
+    @raise OpPrereqError: C{check} does.
+    """
+    inherited = {name for name, value in given.items() if value is None or value == DEFAULT}
+    kept = {name: value for name, value in own.items() if name not in inherited}
+    return {**kept, **check({name: value for name, value in given.items() if name not in inherited})}
 
 
 def unlike(own: Mapping[str, Any], inherited: Mapping[str, Any]) -> Parameters:

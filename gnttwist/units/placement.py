@@ -13,6 +13,7 @@ from gnttwist.jobs.context import JobContext
 from gnttwist.model.objects import Node
 from gnttwist.model.opcode_instance import OpInstanceCreate
 from gnttwist.units.create_request import Request
+from gnttwist.units.space import storage
 from gnttwist.units.values import refuse
 
 BUILT_IN = (".", "default", "hail")
@@ -44,12 +45,12 @@ def candidates(config: Snapshot, op: OpInstanceCreate) -> list[Node]:
         if op.iallocator:
             raise refuse("pnode, iallocator: name a node or an allocator, not both")
         node = config.nodes.find(op.pnode_uuid or op.pnode or "")
-        why = _unusable(node)
+        why = unusable(node)
         if why:
             raise refuse(f"pnode: node {node.name} {why}", ECode.STATE)
         return [node]
     group = None if op.group_name is None else config.groups.find(op.group_name).uuid
-    found = [each for each in config.nodes if not _unusable(each) and group in (None, each.group)]
+    found = [each for each in config.nodes if not unusable(each) and group in (None, each.group)]
     found = [each for each in found if group or config.groups[each.group].alloc_policy != "unallocable"]
     if not found:
         raise refuse(
@@ -65,7 +66,10 @@ def candidates(config: Snapshot, op: OpInstanceCreate) -> list[Node]:
     return found
 
 
-def _unusable(node: Node) -> str | None:
+def unusable(node: Node) -> str | None:
+    """
+    Why no instance can be put on a node, if so.
+    """
     if node.offline:
         return "is offline"
     if node.drained:
@@ -84,27 +88,17 @@ async def survey(
 
 
 async def _look(job: JobContext, *, config: Snapshot, node: Node, request: Request) -> Candidate | None:
-    directory = _storage(config, request)
+    directory = storage(config, request.template)
     units = [[request.template, directory, []]] if directory else []
     specification = [request.hypervisor, config.cluster.hvparams.get(request.hypervisor, {})]
     try:
-        _, storage, hypervisors = await job.call(node, "node_info", [units, [specification]])
+        _, directories, hypervisors = await job.call(node, "node_info", [units, [specification]])
     except NodeError as reason:
         job.log(f"Cannot ask node {node.name} what it has free: {reason}")
         return None
-    return Candidate(node, hypervisors[0]["memory_free"], storage[0]["storage_free"] if storage else None)
-
-
-def _storage(config: Snapshot, request: Request) -> str:
-    """
-    The directory whose space counts.
-    """
-    match request.template:
-        case "file":
-            return config.cluster.file_storage_dir
-        case "sharedfile":
-            return config.cluster.shared_file_storage_dir
-    return ""
+    return Candidate(
+        node, hypervisors[0]["memory_free"], directories[0]["storage_free"] if directories else None
+    )
 
 
 def choose(found: Sequence[Candidate], request: Request, memory: int) -> Node:

@@ -7,7 +7,9 @@ from typing import Any
 
 from attrs import frozen
 
-from gnttwist.model.objects import Disk
+from gnttwist.config.parameters import fill_be
+from gnttwist.config.snapshot import Snapshot
+from gnttwist.model.objects import Disk, Instance
 
 DISKLESS = "diskless"
 MIXED = "mixed"
@@ -44,6 +46,22 @@ class Specification:
             yield "disk-count", "", len(self.disks)
         for index, size in enumerate(self.disks):
             yield "disk-size", f"/{index}", size
+
+
+def specification(config: Snapshot, instance: Instance) -> Specification:
+    """
+    What policies are about, of an instance whose disks are in the configuration.
+    """
+    disks = config.disks_of(instance)
+    backend = fill_be(config, instance)
+    return Specification(
+        memory=backend["maxmem"],
+        vcpus=backend["vcpus"],
+        spindle_use=backend["spindle_use"],
+        disks=[each.size for each in disks],
+        nics=len(instance.nics),
+        template=template_of(disks),
+    )
 
 
 def template_of(disks: Sequence[Disk]) -> str:

@@ -16,10 +16,9 @@ from gnttwist.model.objects import Disk, Instance
 from gnttwist.model.opcode_instance import OpInstanceRemove
 from gnttwist.units import running
 from gnttwist.units.changes import forget_disk, forget_instance, set_state
+from gnttwist.units.disk_making import directories
 from gnttwist.units.encode import disk_dict, group_of
 from gnttwist.units.locking import locks_of, node_locks, resource_locks
-
-FILE_BASED = frozenset({"file", "sharedfile"})
 
 
 async def remove(job: JobContext, op: OpInstanceRemove) -> None:
@@ -99,8 +98,7 @@ async def _remove_directories(
     """
     Remove the directories that the disks' files were in. One that is not empty is the administrator's.
     """
-    paths = [str(each.logical_id[1]) for each in disks if each.dev_type in FILE_BASED]
-    for directory in sorted({each.rpartition("/")[0] for each in paths}):
+    for directory in directories(disks):
         try:
             await job.call(config.nodes[instance.primary_node], "file_storage_dir_remove", [directory])
         except NodeError as reason:

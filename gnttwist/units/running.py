@@ -2,7 +2,7 @@
 Steps that several units take with an instance: look whether it runs, make its disks usable, stop it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from gnttwist.config.parameters import fill_be, fill_hv
@@ -99,6 +99,40 @@ async def runs(job: JobContext, config: Snapshot, instance: Instance) -> bool:
     return bool(info) and info.get("state", RUNNING) == RUNNING
 
 
+async def stopped(
+    job: JobContext,
+    config: Snapshot,
+    instance: Instance,
+    what: str,
+    *,
+    states: Collection[str] = ("down", "offline"),
+) -> None:
+    """
+    Check that an instance is down and should be.
+
+    @param what: What is to be done with it, as a past participle.
+    @param states: What it may be marked as.
+    @raise OpPrereqError: It is not, or its node does not say.
+    """
+    if instance.admin_state not in states:
+        raise refuse(
+            f"Instance {instance.name} is marked {instance.admin_state}; it cannot be {what} unless it is marked "
+            f"{' or '.join(states)}",
+            ECode.STATE,
+        )
+    node = config.nodes[instance.primary_node]
+    if node.offline:
+        return
+    try:
+        at_work = await runs(job, config, instance)
+    except NodeError as reason:
+        raise refuse(
+            f"Whether instance {instance.name} runs is not known: {reason}", ECode.ENVIRON
+        ) from reason
+    if at_work:
+        raise refuse(f"Instance {instance.name} runs; it cannot be {what} until it is stopped", ECode.STATE)
+
+
 async def free_memory(
     job: JobContext, config: Snapshot, instance: Instance, beparams: Mapping[str, Any] | None = None
 ) -> None:
@@ -109,14 +143,25 @@ async def free_memory(
     """
     node = config.nodes[instance.primary_node]
     needed = (fill_be(config, instance) | dict(beparams or {}))["maxmem"]
-    specification = [instance.hypervisor, config.cluster.hvparams.get(instance.hypervisor, {})]
-    _, _, [hypervisor] = await job.call(node, "node_info", [None, [specification]])
-    if hypervisor["memory_free"] < needed:
+    free = await memory_free(job, config, instance)
+    if free < needed:
         raise refuse(
             f"Not enough memory on node {node.name} to start instance {instance.name}: "
-            f"needed {needed} MiB, free {hypervisor['memory_free']} MiB",
+            f"needed {needed} MiB, free {free} MiB",
             ECode.NORES,
         )
+
+
+async def memory_free(job: JobContext, config: Snapshot, instance: Instance) -> int:
+    """
+    The memory that an instance's node has free, in MiB.
+
+    @raise NodeError: It does not say.
+    """
+    node = config.nodes[instance.primary_node]
+    specification = [instance.hypervisor, config.cluster.hvparams.get(instance.hypervisor, {})]
+    _, _, [hypervisor] = await job.call(node, "node_info", [None, [specification]])
+    return int(hypervisor["memory_free"])
 
 
 async def assemble(job: JobContext, config: Snapshot, instance: Instance) -> list[str]:

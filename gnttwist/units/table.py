@@ -8,13 +8,19 @@ from gnttwist.model import opcode_cluster as cluster_opcodes
 from gnttwist.model import opcode_instance as instance_opcodes
 from gnttwist.model import opcode_instance_disks as disk_opcodes
 from gnttwist.model import opcode_node as node_opcodes
+from gnttwist.model.opcode_instance_modify import OpInstanceSetParams
 from gnttwist.units import activation, cluster, delay, instance_data, node_tasks, os_diagnose, power
 from gnttwist.units.create import create
+from gnttwist.units.grow import grow
+from gnttwist.units.modify import modify
 from gnttwist.units.node_add import add as add_node
 from gnttwist.units.node_modify import modify as modify_node
 from gnttwist.units.node_remove import remove as remove_node
 from gnttwist.units.reboot import reboot
+from gnttwist.units.recreate import recreate
+from gnttwist.units.reinstall import reinstall
 from gnttwist.units.remove import remove
+from gnttwist.units.rename import rename
 from gnttwist.units.unit import Unit
 from gnttwist.units.verify_config import verify_config
 from gnttwist.units.verify_group import verify_group
@@ -30,9 +36,14 @@ _ALL: tuple[Unit[Any], ...] = (
     Unit(disk_opcodes.OpInstanceDeactivateDisks, 1, activation.deactivate),
     Unit(instance_opcodes.OpInstanceConsole, 1, instance_data.console),
     Unit(instance_opcodes.OpInstanceCreate, 1, create),
+    Unit(disk_opcodes.OpInstanceGrowDisk, 1, grow),
     Unit(instance_opcodes.OpInstanceQueryData, 1, instance_data.query_data),
     Unit(instance_opcodes.OpInstanceReboot, 1, reboot),
+    Unit(disk_opcodes.OpInstanceRecreateDisks, 1, recreate),
+    Unit(instance_opcodes.OpInstanceReinstall, 1, reinstall),
+    Unit(instance_opcodes.OpInstanceRename, 1, rename),
     Unit(instance_opcodes.OpInstanceRemove, 1, remove),
+    Unit(OpInstanceSetParams, 1, modify),
     Unit(instance_opcodes.OpInstanceShutdown, 1, power.shutdown),
     Unit(instance_opcodes.OpInstanceStartup, 1, power.startup),
     Unit(node_opcodes.OpNodeAdd, 1, add_node),

@@ -75,6 +75,32 @@ def _table(*signatures: Signature) -> dict[str, Signature]:
 
 
 FUNCTIONS: dict[str, Signature] = _table(
+    Signature(
+        "instance_reboot",
+        {"inst": InstanceArgument, "reboot_type": str, "shutdown_timeout": int, "reason": Reason},
+        changing=True,
+    ),
+    Signature(
+        "instance_run_rename",
+        {"instance": InstanceArgument, "old_name": str, "debug": int},
+        limit=SLOW,
+        changing=True,
+    ),
+    Signature("instance_balloon_memory", {"instance": InstanceArgument, "memory": int}, changing=True),
+    Signature(
+        "blockdev_grow",
+        {"cf_bdev": DiskArgument, "amount": int, "dryrun": bool, "backingstore": bool, "es_flag": bool},
+        changing=True,
+    ),
+    Signature("blockdev_getdimensions", {"disks": list[DiskArgument]}, list[Any]),
+    Signature("blockdev_wipe", {"bdev": DiskArgument, "offset": int, "size": int}, limit=SLOW, changing=True),
+    Signature("blockdev_setinfo", {"disk": DiskArgument, "info": str}, changing=True),
+    Signature(
+        "file_storage_dir_rename",
+        {"old_file_storage_dir": str, "new_file_storage_dir": str},
+        limit=FAST,
+        changing=True,
+    ),
     Signature("version", {}, int, limit=URGENT, user=UNPRIVILEGED),
     Signature(
         "node_info",

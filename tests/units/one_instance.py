@@ -22,7 +22,7 @@ from gnttwist.errors import (
 )
 from gnttwist.model.objects import Instance
 from gnttwist.model.opcodes import parse
-from gnttwist.testing.context import MemoryJobContext
+from gnttwist.testing.context import Answer, MemoryJobContext
 from gnttwist.units.create import create
 from gnttwist.units.table import UNITS
 from tests.units.world import World, cluster_of, uuid
@@ -102,30 +102,39 @@ class InstanceTestCase(SynchronousTestCase):
 
     def failing_anywhere(self, op_id: str, check: Callable[[MemoryJobContext], None], **members: Any) -> None:
         """
-        Let each function that an opcode calls fail, and die; hold what is then to C{check}, and repeat it.
+        Let each function that an opcode calls fail once, and once die after it has done its work; hold what is then
+        to C{check}, and repeat the opcode.
         """
         _, whole = self.ran(op_id, **members)
-        for function in {step[2] for step in whole.steps if step[0] == "call"}:
-            for kind in (FunctionFailed, FunctionDied):
-                self.setUp()
+        functions = dict.fromkeys(step[2] for step in whole.steps if step[0] == "call")
+        for function, kind in product(functions, (FunctionFailed, FunctionDied)):
+            self.setUp()
+            job = MemoryJobContext(self.config, self.unlucky(function, kind))
+            try:
+                job.run(UNITS[op_id].run, parse({"OP_ID": op_id, "instance_name": NAME, **members}))
+            except (OperationError, NodeError) as reason:
+                self.assertIn("out of luck", str(reason))
+                check(job)
+            else:
+                self.assertIn("out of luck", " ".join(job.lines))
+            self.config = job.config_now
+            self.ran(op_id, **members)
 
-                def error(node: str, kind: type[NodeError] = kind) -> NodeError:
-                    return kind(f"Node {node} is out of luck")
+    def unlucky(self, function: str, kind: type[NodeError]) -> Answer:
+        """
+        Nodes on which the first call of a function fails; if it dies, that is after it has done its work.
+        """
+        left = [function]
 
-                self.world.failing[function] = error
-                job = self.job()
-                op = parse({"OP_ID": op_id, "instance_name": NAME, **members})
-                try:
-                    job.run(UNITS[op_id].run, op)
-                except (OperationError, NodeError) as reason:
-                    self.assertIn("out of luck", str(reason))
-                    del self.world.failing[function]
-                    check(job)
-                else:
-                    del self.world.failing[function]
-                    self.assertIn("out of luck", " ".join(job.lines))
-                self.config = job.config_now
-                self.ran(op_id, **members)
+        def answer(node: str, called: str, arguments: list[Any]) -> Any:
+            if called not in left:
+                return self.world(node, called, arguments)
+            left.clear()
+            if kind is FunctionDied:
+                self.world(node, called, arguments)
+            raise kind(f"Node {node} is out of luck")
+
+        return answer
 
     def instance(self, job: MemoryJobContext) -> Instance:
         """

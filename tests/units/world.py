@@ -207,6 +207,47 @@ class World:
         path = disk["logical_id"][1]
         return {"dev_path": path} if path in state.disks else None
 
+    def _blockdev_grow(
+        self, state: NodeState, disk: Any, amount: int, dry_run: bool, backing: bool, exclusive: bool
+    ) -> None:
+        path = disk["logical_id"][1]
+        if path not in state.disks:
+            raise FunctionFailed(f"{path} is not there")
+        if backing and not dry_run:
+            state.disks[path] += amount
+
+    def _blockdev_getdimensions(self, state: NodeState, disks: Any) -> Any:
+        sizes = [state.disks.get(each["logical_id"][1]) for each in disks]
+        return [None if size is None else [size << 20, None] for size in sizes]
+
+    def _blockdev_wipe(self, state: NodeState, disk: Any, offset: int, size: int) -> None:
+        if offset + size > state.disks[disk["logical_id"][1]]:
+            raise FunctionFailed("That is behind the end of the disk")
+
+    def _blockdev_setinfo(self, state: NodeState, disk: Any, info: str) -> None:
+        """
+        Files keep none.
+        """
+
+    def _file_storage_dir_rename(self, state: NodeState, before: str, after: str) -> None:
+        if any(each.startswith(f"{after}/") for each in state.disks):
+            if any(each.startswith(f"{before}/") for each in state.disks):
+                raise FunctionFailed(f"{after} is there already")
+            return
+        state.disks = {
+            f"{after}/{path.removeprefix(f'{before}/')}" if path.startswith(f"{before}/") else path: size
+            for path, size in state.disks.items()
+        }
+
+    def _instance_run_rename(self, state: NodeState, instance: Any, old: str, debug: int) -> None:
+        for disk in instance["disks_info"]:
+            if disk["logical_id"][1] not in state.linked:
+                raise FunctionFailed("The disk is not usable")
+        state.installed = [instance["name"] if each == old else each for each in state.installed]
+
+    def _instance_balloon_memory(self, state: NodeState, instance: Any, memory: int) -> None:
+        state.guests[instance["name"]] = memory
+
     def _instance_os_add(self, state: NodeState, instance: Any, reinstall: bool, debug: int) -> None:
         for disk in instance["disks_info"]:
             if disk["logical_id"][1] not in state.linked:

@@ -1,0 +1,74 @@
+"""
+Whether an operating system can be installed on a node with some parameters.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from gnttwist.config.parameters import fill_os, fill_os_private
+from gnttwist.config.snapshot import Snapshot
+from gnttwist.errors import ECode, FunctionFailed, NodeError
+from gnttwist.jobs.context import JobContext
+from gnttwist.model.objects import Instance, Node
+from gnttwist.units.os_diagnose import on_node
+from gnttwist.units.values import refuse
+
+
+def allowed(config: Snapshot, os: str) -> None:
+    """
+    Check that the cluster lets instances have an OS from now on.
+
+    @raise OpPrereqError: It is blacklisted.
+    """
+    name = os.partition("+")[0]
+    if name in config.cluster.blacklisted_os or os in config.cluster.blacklisted_os:
+        raise refuse(f"os_type: {os!r} is blacklisted: not allowed for new instances", ECode.STATE)
+
+
+async def installable(
+    job: JobContext,
+    config: Snapshot,
+    node: Node,
+    instance: Instance,
+    secret: Mapping[str, Any] | None,
+    *,
+    force_variant: bool,
+) -> None:
+    """
+    Ask a node about an instance's OS, its variant and its parameters.
+
+    @param instance: As it shall be; it need not be in the configuration.
+    @raise OpPrereqError: It will not do, or the node does not answer.
+    """
+    name = instance.os.partition("+")[0]
+    parameters = {
+        **fill_os(config, instance),
+        **fill_os_private(config, instance),
+        **(secret or {}),
+    }
+    try:
+        known = {each.name: each for each in reversed(await on_node(job, node)) if each.valid}
+        if name not in known:
+            raise refuse(
+                f"os_type: {name!r} is not on node {node.name}; it has {', '.join(sorted(known)) or 'none'}"
+            )
+        await job.call(node, "os_validate", [True, instance.os, ["parameters"], parameters, force_variant])
+    except FunctionFailed as reason:
+        raise refuse(str(reason)) from reason
+    except NodeError as reason:
+        raise refuse(str(reason), ECode.ENVIRON) from reason
+
+
+async def hypervisor_accepts(job: JobContext, node: Node, hypervisor: str, filled: Mapping[str, Any]) -> None:
+    """
+    Ask a node about hypervisor parameters.
+
+    @param filled: All of them.
+    @raise OpPrereqError: They will not do, or the node does not answer.
+    """
+    try:
+        await job.call(node, "hypervisor_validate_params", [hypervisor, dict(filled)])
+    except FunctionFailed as reason:
+        raise refuse(str(reason)) from reason
+    except NodeError as reason:
+        raise refuse(str(reason), ECode.ENVIRON) from reason
