@@ -18,6 +18,11 @@ from gnttwist.functions.storage.blockdev import usable
 from gnttwist.wire.call_types import InstanceArgument
 from gnttwist.wire.calls import FUNCTIONS
 
+REBOOTS = ("soft", "hard")
+"""
+Ganeti's types of reboot that nodes do; the full one is a stop and a start.
+"""
+
 LOCK_WAIT = 60.0
 """
 Seconds to wait for another start or stop of the same instance on this node.
@@ -76,6 +81,48 @@ def instance_shutdown(context: Context, instance: Any, timeout: Any, reason: Any
             guests.stop(context, wanted.name, force=patience == 0, timeout=patience)
             _remember_reason(context, wanted.name, trail)
         links.remove(context, wanted.name)
+
+
+@function("instance_reboot")
+def instance_reboot(
+    context: Context, inst: Any, reboot_type: Any, shutdown_timeout: Any, reason: Any
+) -> None:
+    """
+    Restart an instance that runs, with the parameters that it is given here.
+
+    Asking the guest to shut down, ending it where it does not, and starting it is what both kinds come to: the soft
+    one leaves the links to its disks alone, the hard one makes them anew.
+
+    @param reboot_type: C{soft} or C{hard}.
+    @param shutdown_timeout: Seconds that the guest has to shut down by itself.
+    """
+    wanted = arguments.instance(inst)
+    trail = arguments.shaped(list[tuple[str, str, int]], reason, "reason trail")
+    patience = arguments.seconds(shutdown_timeout, "timeout", FUNCTIONS["instance_reboot"].limit)
+    if reboot_type not in REBOOTS:
+        raise FunctionError(f"Unknown type of reboot: {reboot_type!r}; there are {', '.join(REBOOTS)}")
+    guests = hypervisor(wanted.hypervisor)
+    with alone(context, wanted.name):
+        if guests.info(context, wanted.name) is None:
+            raise FunctionError(f"Cannot reboot instance {wanted.name}: it does not run")
+        guests.stop(context, wanted.name, force=patience == 0, timeout=patience)
+        if reboot_type == "hard":
+            links.remove(context, wanted.name)
+        guests.start(context, inst, _attach(context, wanted, inst), False)
+        _remember_reason(context, wanted.name, trail)
+
+
+@function("instance_balloon_memory")
+def instance_balloon_memory(context: Context, instance: Any, memory: Any) -> None:
+    """
+    Change the memory of an instance that runs.
+
+    @param memory: In MiB.
+    """
+    wanted = arguments.instance(instance)
+    size = arguments.size(memory, "memory size")
+    with alone(context, wanted.name):
+        hypervisor(wanted.hypervisor).balloon(context, wanted.name, size)
 
 
 @function("instance_info")

@@ -75,32 +75,6 @@ def _table(*signatures: Signature) -> dict[str, Signature]:
 
 
 FUNCTIONS: dict[str, Signature] = _table(
-    Signature(
-        "instance_reboot",
-        {"inst": InstanceArgument, "reboot_type": str, "shutdown_timeout": int, "reason": Reason},
-        changing=True,
-    ),
-    Signature(
-        "instance_run_rename",
-        {"instance": InstanceArgument, "old_name": str, "debug": int},
-        limit=SLOW,
-        changing=True,
-    ),
-    Signature("instance_balloon_memory", {"instance": InstanceArgument, "memory": int}, changing=True),
-    Signature(
-        "blockdev_grow",
-        {"cf_bdev": DiskArgument, "amount": int, "dryrun": bool, "backingstore": bool, "es_flag": bool},
-        changing=True,
-    ),
-    Signature("blockdev_getdimensions", {"disks": list[DiskArgument]}, list[Any]),
-    Signature("blockdev_wipe", {"bdev": DiskArgument, "offset": int, "size": int}, limit=SLOW, changing=True),
-    Signature("blockdev_setinfo", {"disk": DiskArgument, "info": str}, changing=True),
-    Signature(
-        "file_storage_dir_rename",
-        {"old_file_storage_dir": str, "new_file_storage_dir": str},
-        limit=FAST,
-        changing=True,
-    ),
     Signature("version", {}, int, limit=URGENT, user=UNPRIVILEGED),
     Signature(
         "node_info",
@@ -134,6 +108,12 @@ FUNCTIONS: dict[str, Signature] = _table(
     Signature("file_storage_dir_create", {"file_storage_dir": str}, limit=FAST, changing=True),
     Signature("file_storage_dir_remove", {"file_storage_dir": str}, limit=FAST, changing=True),
     Signature(
+        "file_storage_dir_rename",
+        {"old_file_storage_dir": str, "new_file_storage_dir": str},
+        limit=FAST,
+        changing=True,
+    ),
+    Signature(
         "blockdev_create",
         {
             "bdev": DiskArgument,
@@ -154,11 +134,25 @@ FUNCTIONS: dict[str, Signature] = _table(
         changing=True,
     ),
     Signature("blockdev_shutdown", {"disk": DiskArgument}, changing=True),
+    Signature(
+        "blockdev_grow",
+        {"cf_bdev": DiskArgument, "amount": int, "dryrun": bool, "backingstore": bool, "es_flag": bool},
+        changing=True,
+    ),
+    Signature("blockdev_wipe", {"bdev": DiskArgument, "offset": int, "size": int}, limit=SLOW, changing=True),
+    Signature("blockdev_setinfo", {"disk": DiskArgument, "info": str}, changing=True),
+    Signature("blockdev_getdimensions", {"disks": list[DiskArgument]}, list[Any]),
     Signature("blockdev_find", {"disk": DiskArgument}, dict[str, Any] | None),
     Signature(
         "instance_os_add",
         {"instance_osp": InstanceArgument, "reinstall": bool, "debug": int},
         limit=DAY,
+        changing=True,
+    ),
+    Signature(
+        "instance_run_rename",
+        {"instance": InstanceArgument, "old_name": str, "debug": int},
+        limit=SLOW,
         changing=True,
     ),
     Signature(
@@ -172,6 +166,13 @@ FUNCTIONS: dict[str, Signature] = _table(
         limit=SLOW,
         changing=True,
     ),
+    Signature(
+        "instance_reboot",
+        {"inst": InstanceArgument, "reboot_type": str, "shutdown_timeout": float, "reason": Reason},
+        limit=SLOW,
+        changing=True,
+    ),
+    Signature("instance_balloon_memory", {"instance": InstanceArgument, "memory": int}, changing=True),
     Signature(
         "instance_info",
         {"instance": str, "hname": str, "hvparams": dict[str, Any] | None},

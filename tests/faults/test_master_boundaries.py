@@ -127,6 +127,21 @@ ACTIVATE, DEACTIVATE = (
 )
 REBOOT = {"OP_ID": "OP_INSTANCE_REBOOT", "instance_name": INSTANCE}
 DISKLESS = {**CREATE, "disks": [], "disk_template": "diskless"}
+NEW_NAME = "mail.example.com"
+RENAME = {"OP_ID": "OP_INSTANCE_RENAME", "instance_name": INSTANCE, "new_name": NEW_NAME}
+REINSTALL = {"OP_ID": "OP_INSTANCE_REINSTALL", "instance_name": INSTANCE, "os_type": "tiny+small"}
+GROW = {"OP_ID": "OP_INSTANCE_GROW_DISK", "instance_name": INSTANCE, "disk": 0, "amount": 1024}
+MODIFY = {
+    "OP_ID": "OP_INSTANCE_SET_PARAMS",
+    "instance_name": INSTANCE,
+    "disks": [["add", -1, {"size": 1024}], ["remove", 0, {}]],
+    "nics": [["add", -1, {}]],
+    "ignore_ipolicy": True,
+}
+QUIET = {**CREATE, "disks": [{"size": 1024}], "no_install": True}
+"""
+Makes an instance that does not run, in few steps.
+"""
 DELAY = {"OP_ID": "OP_TEST_DELAY", "duration": 1.0, "on_nodes": ["node1", "node2"], "repeat": 2}
 VERIFY = {"OP_ID": "OP_CLUSTER_VERIFY"}
 
@@ -158,6 +173,19 @@ SCENARIOS = {
     "create without a start": Scenario(partial(real_world, "instance_start"), [[CREATE]], [[ERROR]]),
     "create killed": Scenario(real_world, [[CREATE]], [[CANCELED]], [(8.0, kill(1))]),
     "disks": Scenario(real_world, [[{**CREATE, "start": False}, ACTIVATE, DEACTIVATE]], [[OK, OK, OK]]),
+    "reboot": Scenario(real_world, [[DISKLESS, {**REBOOT, "reboot_type": "soft"}]], [[OK, OK]]),
+    "rename": Scenario(real_world, [[QUIET, RENAME]], [[OK, OK]]),
+    "rename killed": Scenario(real_world, [[QUIET, RENAME]], [[OK, CANCELED]], [(4.9, kill(1))]),
+    "reinstall": Scenario(real_world, [[QUIET, REINSTALL]], [[OK, OK]]),
+    "reinstall without its OS": Scenario(
+        partial(real_world, "instance_os_add"), [[QUIET, REINSTALL]], [[OK, ERROR]]
+    ),
+    "grow": Scenario(real_world, [[QUIET, GROW]], [[OK, OK]]),
+    "grow killed": Scenario(real_world, [[QUIET, GROW]], [[OK, CANCELED]], [(4.9, kill(1))]),
+    "modify": Scenario(real_world, [[QUIET, MODIFY]], [[OK, OK]]),
+    "modify without removal": Scenario(
+        partial(real_world, "blockdev_remove"), [[QUIET, MODIFY]], [[OK, ERROR]]
+    ),
     "full reboot": Scenario(real_world, [[CREATE, {**REBOOT, "reboot_type": "full"}]], [[OK, OK]]),
     "full reboot killed": Scenario(
         real_world, [[DISKLESS, {**REBOOT, "reboot_type": "full"}]], [[OK, CANCELED]], [(3.5, kill(1))]
@@ -274,6 +302,60 @@ class MasterBoundaryTests(SynchronousTestCase):
         OP_INSTANCE_ACTIVATE_DISKS and OP_INSTANCE_DEACTIVATE_DISKS.
         """
         self.check("disks")
+
+    def test_reboot(self) -> None:
+        """
+        OP_INSTANCE_REBOOT in place.
+        """
+        self.check("reboot")
+
+    def test_rename(self) -> None:
+        """
+        OP_INSTANCE_RENAME.
+        """
+        self.check("rename")
+
+    def test_rename_killed(self) -> None:
+        """
+        OP_INSTANCE_RENAME that a user kills when the new name is there.
+        """
+        self.check("rename killed")
+
+    def test_reinstall(self) -> None:
+        """
+        OP_INSTANCE_REINSTALL with another OS.
+        """
+        self.check("reinstall")
+
+    def test_reinstall_without_os(self) -> None:
+        """
+        OP_INSTANCE_REINSTALL whose script fails.
+        """
+        self.check("reinstall without its OS")
+
+    def test_grow(self) -> None:
+        """
+        OP_INSTANCE_GROW_DISK.
+        """
+        self.check("grow")
+
+    def test_grow_killed(self) -> None:
+        """
+        OP_INSTANCE_GROW_DISK that a user kills while the disk grows.
+        """
+        self.check("grow killed")
+
+    def test_modify(self) -> None:
+        """
+        OP_INSTANCE_SET_PARAMS that adds a disk and an interface and removes a disk.
+        """
+        self.check("modify")
+
+    def test_modify_without_removal(self) -> None:
+        """
+        OP_INSTANCE_SET_PARAMS whose disk cannot be destroyed.
+        """
+        self.check("modify without removal")
 
     def test_full_reboot(self) -> None:
         """

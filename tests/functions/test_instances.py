@@ -12,9 +12,11 @@ from gnttwist.functions.hypervisor.table import HYPERVISORS
 from gnttwist.functions.instances import (
     all_instances_info,
     hypervisor_validate_params,
+    instance_balloon_memory,
     instance_console_info,
     instance_info,
     instance_list,
+    instance_reboot,
     instance_shutdown,
     instance_start,
 )
@@ -57,6 +59,29 @@ class FakeInstanceTests(NodeTestCase):
             self.context.told,
             [("message", f"Instance {NAME} runs already"), ("message", f"Instance {NAME} does not run")],
         )
+
+    def test_reboot(self) -> None:
+        """
+        A reboot of either type gives a running instance what it is given; one that does not run is not started.
+        """
+        self.assertRaises(FunctionError, instance_reboot, self.context, instance(), "soft", 120, TRAIL)
+        instance_start(self.context, instance(), False, TRAIL)
+        for kind, memory in (("soft", 256), ("hard", 512)):
+            larger = instance(beparams={"maxmem": memory, "vcpus": 2})
+            instance_reboot(self.context, larger, kind, 0, TRAIL)
+            self.assertEqual(instance_info(self.context, NAME, "fake", {})["memory"], memory)
+        self.assertRaises(FunctionError, instance_reboot, self.context, instance(), "full", 120, TRAIL)
+
+    def test_balloon(self) -> None:
+        """
+        A running instance's memory changes, and no more; one that does not run has none.
+        """
+        self.assertRaises(FunctionError, instance_balloon_memory, self.context, instance(), 64)
+        instance_start(self.context, instance(), False, TRAIL)
+        instance_balloon_memory(self.context, instance(), 64)
+        info = instance_info(self.context, NAME, "fake", {})
+        self.assertEqual((info["memory"], info["vcpus"]), (64, 2))
+        self.assertRaises(FunctionError, instance_balloon_memory, self.context, instance(), -1)
 
     def test_disks(self) -> None:
         """

@@ -18,7 +18,13 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from gnttwist.functions.osapi import environment
-from gnttwist.functions.osapi.calls import instance_os_add, os_diagnose, os_validate, os_versions
+from gnttwist.functions.osapi.calls import (
+    instance_os_add,
+    instance_run_rename,
+    os_diagnose,
+    os_validate,
+    os_versions,
+)
 from gnttwist.functions.osapi.definition import Definition, load
 from gnttwist.functions.osapi.output import LINE_LIMIT, LINES_A_SECOND, TAIL, Output
 from gnttwist.functions.osapi.script import Script
@@ -383,6 +389,20 @@ class AddTests(DefinitionTestCase):
         self.define("os", 'echo "$INSTANCE_REINSTALL"')
         instance_os_add(self.context, instance(os="os"), True, 0)
         self.assertEqual(self.log(), "1\n")
+
+    def test_rename(self) -> None:
+        """
+        The rename script is told the old name and the new one, and where the disks are.
+        """
+        path = self.define("os")
+        script = '#!/bin/sh\necho "$OLD_INSTANCE_NAME to $INSTANCE_NAME, $DISK_COUNT disk"\n'
+        (path / "rename").write_text(script)
+        blockdev_create(self.context, disk(), 4, "", True, "", False)
+        instance_run_rename(self.context, instance(os="os", disks_info=[disk()]), "old.example.com", 0)
+        self.assertEqual(self.context.told, [("message", "old.example.com to inst1.example.com, 1 disk")])
+        [file] = (self.root / "var/log/ganeti/os").iterdir()
+        self.assertTrue(file.name.startswith("rename-os-old.example.com-inst1.example.com-"))
+        self.assertRaises(FunctionError, instance_run_rename, self.context, instance(os="os"), "../x", 0)
 
     def test_missing_disk(self) -> None:
         """

@@ -13,10 +13,19 @@ from gnttwist.functions.storage.blockdev import (
     blockdev_assemble,
     blockdev_create,
     blockdev_find,
+    blockdev_getdimensions,
+    blockdev_grow,
     blockdev_remove,
+    blockdev_setinfo,
     blockdev_shutdown,
+    blockdev_wipe,
 )
-from gnttwist.functions.storage.places import file_storage_dir_create, file_storage_dir_remove, place
+from gnttwist.functions.storage.places import (
+    file_storage_dir_create,
+    file_storage_dir_remove,
+    file_storage_dir_rename,
+    place,
+)
 from tests.functions.context import NodeTestCase, disk, instance
 
 STORAGE = "/srv/ganeti/file-storage"
@@ -64,6 +73,60 @@ class FileDiskTests(NodeTestCase):
         self.create(disk())
         self.assertEqual(file.stat().st_size, 4 << 20)
         self.assertEqual(file.read_bytes()[:8], bytes(8))
+
+    def test_grow(self) -> None:
+        """
+        A disk grows to its size and the amount, once however often it is asked; a dry run changes nothing.
+        """
+        file = self.root / "srv/ganeti/file-storage/inst1/d1.file.disk0"
+        self.create(disk())
+        for dry_run, backing in ((True, True), (False, False)):
+            blockdev_grow(self.context, disk(), 3, dry_run, backing, False)
+        self.assertEqual(file.stat().st_size, 4 << 20)
+        for _ in range(2):
+            blockdev_grow(self.context, disk(), 3, False, True, False)
+        self.assertEqual(file.stat().st_size, 7 << 20)
+        gone = disk("/srv/ganeti/file-storage/inst1/d2.file")
+        self.assertEqual(blockdev_getdimensions(self.context, [disk(), gone]), [[7 << 20, None], None])
+
+    def test_grow_preallocated(self) -> None:
+        """
+        What is added is reserved, too; without space the disk keeps its size.
+        """
+        wanted = disk(params={"preallocate": True})
+        file = self.root / "srv/ganeti/file-storage/inst1/d1.file.disk0"
+        self.create(wanted)
+        blockdev_grow(self.context, wanted, 3, False, True, False)
+        self.assertGreaterEqual(file.stat().st_blocks * 512, 7 << 20)
+        for dry_run in (True, False):
+            error = self.assertRaises(
+                FunctionError, blockdev_grow, self.context, wanted, 1 << 30, dry_run, True, False
+            )
+            self.assertIn("no space", str(error))
+        self.assertEqual(file.stat().st_size, 7 << 20)
+
+    def test_wipe(self) -> None:
+        """
+        What was written in a part of the disk is zeros afterwards; holes stay holes, and what is outside stays.
+        """
+        file = self.root / "srv/ganeti/file-storage/inst1/d1.file.disk0"
+        self.create(disk())
+        with file.open("r+b") as opened:
+            opened.write(b"a" * (2 << 20))
+        before = file.stat().st_blocks
+        blockdev_wipe(self.context, disk(), 1, 3)
+        self.assertEqual(file.read_bytes(), b"a" * (1 << 20) + bytes(3 << 20))
+        self.assertEqual(file.stat().st_blocks, before)
+        self.assertRaises(FunctionError, blockdev_wipe, self.context, disk(), 1, 4)
+        self.assertRaises(FunctionError, blockdev_wipe, self.context, disk(), -1, 1)
+
+    def test_missing(self) -> None:
+        """
+        A disk that is not there cannot grow or be wiped, and has no text to be written to.
+        """
+        self.assertRaises(FunctionError, blockdev_grow, self.context, disk(), 1, False, True, False)
+        self.assertRaises(FunctionError, blockdev_wipe, self.context, disk(), 0, 1)
+        blockdev_setinfo(self.context, disk(), "originstname+web")
 
     def test_other_disk(self) -> None:
         """
@@ -227,3 +290,27 @@ class PlaceTests(NodeTestCase):
         for _ in range(2):
             file_storage_dir_remove(self.context, f"{STORAGE}/inst1")
         self.assertRaises(FunctionError, file_storage_dir_remove, self.context, STORAGE)
+
+    def test_rename(self) -> None:
+        """
+        A directory is renamed with what is in it, once however often it is asked.
+        """
+        blockdev_create(self.context, disk(), 1, "inst1", True, "", False)
+        for _ in range(2):
+            file_storage_dir_rename(self.context, f"{STORAGE}/inst1", f"{STORAGE}/inst2")
+        self.assertEqual(os.listdir(self.root / "srv/ganeti/file-storage/inst2"), ["d1.file.disk0"])
+
+    def test_not_renamed(self) -> None:
+        """
+        A directory with other disks is not replaced, nor does one leave the allowed trees.
+        """
+        for name, uuid in (("inst1", "d1"), ("inst2", "d2")):
+            wanted = disk(f"{STORAGE}/{name}/{uuid}.file", uuid=uuid)
+            blockdev_create(self.context, wanted, 1, name, True, "", False)
+        rename = file_storage_dir_rename
+        error = self.assertRaises(FunctionError, rename, self.context, f"{STORAGE}/inst1", f"{STORAGE}/inst2")
+        self.assertIn("there are files", str(error))
+        for other in ("/etc", f"{STORAGE}/../x", STORAGE):
+            self.assertRaises(FunctionError, rename, self.context, f"{STORAGE}/inst1", other)
+            self.assertRaises(FunctionError, rename, self.context, other, f"{STORAGE}/inst3")
+        self.assertRaises(FunctionError, rename, self.context, f"{STORAGE}/no", f"{STORAGE}/inst3")

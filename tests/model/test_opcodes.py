@@ -105,7 +105,10 @@ class ParseTests(SynchronousTestCase):
         """
         for members, words in [
             ({"OP_ID": "OP_MAKE_COFFEE"}, "There is no opcode 'OP_MAKE_COFFEE'"),
-            ({"OP_ID": "OP_NODE_ADD"}, "Opcode OP_NODE_ADD is not supported by this version of gnttwist"),
+            (
+                {"OP_ID": "OP_BACKUP_EXPORT"},
+                "Opcode OP_BACKUP_EXPORT is not supported by this version of gnttwist",
+            ),
             ({}, "The opcode has no OP_ID"),
             ({"OP_ID": ["x"]}, "OP_ID must be a string"),
         ]:

@@ -101,6 +101,53 @@ class RealFunctionTests(NodeTestCase):
         self.carried_out("OP_INSTANCE_REMOVE", instance_name=NAME)
         self.assertEqual((os.listdir(guests), self.files(), len(self.config.instances)), ([], [], 0))
 
+    def test_changes(self) -> None:
+        """
+        An instance is rebooted, renamed, reinstalled and changed in every way; the files follow, and nothing stays.
+        """
+        self.create(beparams={"minmem": 1, "maxmem": 2, "vcpus": 1})
+        guests = self.root / "var/run/ganeti/fake-hypervisor"
+        for kind in ("soft", "hard", "full"):
+            self.carried_out("OP_INSTANCE_REBOOT", instance_name=NAME, reboot_type=kind)
+            self.assertEqual(os.listdir(guests), [NAME])
+        self.carried_out("OP_INSTANCE_GROW_DISK", instance_name=NAME, disk=0, amount=4, ignore_ipolicy=True)
+        told = self.carried_out(
+            "OP_INSTANCE_SET_PARAMS",
+            instance_name=NAME,
+            runtime_mem=1,
+            disks=[["add", -1, {"size": 4}]],
+            nics=[["add", -1, {}]],
+            ignore_ipolicy=True,
+        )
+        self.assertEqual([each[0] for each in told], ["runtime_memory", "disk/1", "nic.0"])
+        self.assertEqual([each.size for each in self.config.disks.values() if each.iv_name == "disk/0"], [12])
+        self.carried_out("OP_INSTANCE_SHUTDOWN", instance_name=NAME)
+        self.carried_out("OP_INSTANCE_REINSTALL", instance_name=NAME)
+        self.carried_out("OP_INSTANCE_RENAME", instance_name=NAME, new_name="mail.example.com")
+        storage = self.root / "srv/ganeti/file-storage"
+        self.assertEqual(os.listdir(storage), ["mail.example.com"])
+        mail = {"instance_name": "mail.example.com"}
+        for line in self.carried_out("OP_INSTANCE_ACTIVATE_DISKS", **mail):
+            self.assertTrue((self.root / line[2].removeprefix("/")).exists(), line)
+        self.carried_out("OP_INSTANCE_DEACTIVATE_DISKS", **mail)
+        for each in (storage / "mail.example.com").iterdir():
+            each.unlink()
+        self.carried_out("OP_INSTANCE_RECREATE_DISKS", **mail)
+        self.assertEqual(len(self.files()), 3)
+        found = self.carried_out("OP_INSTANCE_QUERY_DATA")["mail.example.com"]
+        self.assertEqual([each["pstatus"] is not None for each in found["disks"]], [True, True])
+        self.assertTrue(self.carried_out("OP_CLUSTER_VERIFY_GROUP", group_name="default"), self.job.lines)
+        self.carried_out("OP_INSTANCE_REMOVE", **mail)
+        self.assertEqual((self.files(), os.listdir(guests)), ([], []))
+
+    def test_wiped(self) -> None:
+        """
+        Where the cluster wants it, new disks are overwritten.
+        """
+        self.config = cluster_of(1, enabled_hypervisors=["fake"], prealloc_wipe_disks=True)
+        self.create()
+        self.assertEqual(len(self.job.called("blockdev_wipe")), 8)
+
     def test_systems(self) -> None:
         """
         The OS definition is listed.

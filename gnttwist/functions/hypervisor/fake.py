@@ -38,13 +38,11 @@ class FakeHypervisor:
         Write the instance's file.
         """
         wanted = arguments.instance(instance)
-        file = self._file(context, wanted.name)
-        if file.exists():
+        if self._file(context, wanted.name).exists():
             raise FunctionError(f"Failed to start instance {wanted.name}: already running")
         memory = arguments.size(wanted.beparams.get("maxmem"), "memory size (maxmem)")
         vcpus = arguments.shaped(int, wanted.beparams.get("vcpus"), "number of processors (vcpus)")
-        file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        files.replace(file, f"0\n{memory}\n{vcpus}\n".encode(), mode=0o644)
+        self._write(context, wanted.name, memory, vcpus)
 
     def stop(self, context: Context, name: str, *, force: bool, timeout: float) -> None:
         """
@@ -54,6 +52,15 @@ class FakeHypervisor:
             self._file(context, name).unlink()
         except FileNotFoundError as reason:
             raise FunctionError(f"Failed to stop instance {name}: not running") from reason
+
+    def balloon(self, context: Context, name: str, memory: int) -> None:
+        """
+        Write another size into the instance's file.
+        """
+        found = self.info(context, name)
+        if found is None:
+            raise FunctionError(f"Failed to change the memory of instance {name}: not running")
+        self._write(context, name, memory, found.vcpus)
 
     def info(self, context: Context, name: str) -> GuestInfo | None:
         """
@@ -128,6 +135,11 @@ class FakeHypervisor:
             "kind": "msg",
             "message": "Instances of the fake hypervisor have no console",
         }
+
+    def _write(self, context: Context, name: str, memory: int, vcpus: int) -> None:
+        file = self._file(context, name)
+        file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        files.replace(file, f"0\n{memory}\n{vcpus}\n".encode(), mode=0o644)
 
     def _directory(self, context: Context) -> Path:
         return context.paths.run / "fake-hypervisor"

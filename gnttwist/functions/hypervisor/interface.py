@@ -91,6 +91,14 @@ class Hypervisor(Protocol):
         @raise FunctionError: It still runs.
         """
 
+    def balloon(self, context: Context, name: str, memory: int) -> None:
+        """
+        Change the memory of a guest that runs.
+
+        @param memory: In MiB.
+        @raise FunctionError: It does not run, or cannot have another size.
+        """
+
     def info(self, context: Context, name: str) -> GuestInfo | None:
         """
         What is known of a guest, or C{None} where there is none of this name.

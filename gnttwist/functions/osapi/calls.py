@@ -176,3 +176,31 @@ def instance_os_add(context: Context, instance_osp: Any, reinstall: Any, debug: 
         limit=_limit("instance_os_add"),
         log=context.paths.log / "os" / f"add-{instance.os}-{instance.name}-{stamp}.log",
     ).run(Output(context.feedback))
+
+
+@function("instance_run_rename")
+def instance_run_rename(context: Context, instance: Any, old_name: Any, debug: Any) -> None:
+    """
+    Run the rename script of an instance's OS on its disks.
+
+    @param instance: The instance with its new name, its OS parameters filled.
+    @param old_name: Its name until now.
+    @param debug: The debug level for the script.
+    """
+    wanted = arguments.instance(instance)
+    before = arguments.name(old_name, "old instance name")
+    found = require(context, wanted.os)
+    disks = [(disk, usable(context, disk)) for disk in wanted.disks_info]
+    parameters = {**wanted.osparams, **wanted.osparams_private}
+    variables = environment.core(
+        found, wanted.os, parameters, arguments.shaped(int, debug, "debug level")
+    ) | environment.of_instance(wanted, disks)
+    stamp = time.strftime("%Y-%m-%d_%H_%M_%S")
+    Script(
+        title=f"The rename script of OS '{found.name}'",
+        command=[str(found.path / "rename")],
+        directory=found.path,
+        environment=variables | {"OLD_INSTANCE_NAME": before},
+        limit=_limit("instance_run_rename"),
+        log=context.paths.log / "os" / f"rename-{wanted.os}-{before}-{wanted.name}-{stamp}.log",
+    ).run(Output(context.feedback))

@@ -85,6 +85,63 @@ def blockdev_find(context: Context, disk: Any) -> dict[str, Any] | None:
     return None if found is None else _status(context, found)
 
 
+@function("blockdev_grow")
+def blockdev_grow(
+    context: Context, cf_bdev: Any, amount: Any, dryrun: Any, backingstore: Any, es_flag: Any
+) -> None:
+    """
+    Make a disk larger than it is configured to be; one that has that size already stays as it is.
+
+    @param amount: MiB more than its configured size.
+    @param dryrun: Only look whether it could.
+    @param backingstore: Whether the storage under the disk is meant. These disks have nothing above it.
+    """
+    disk = arguments.disk(cf_bdev)
+    wanted = arguments.size(disk.size + arguments.size(amount, "amount"), "disk size")
+    if backingstore:
+        template(disk.dev_type).grow(context, disk, wanted, dry_run=bool(dryrun))
+
+
+@function("blockdev_getdimensions")
+def blockdev_getdimensions(context: Context, disks: Any) -> list[Any]:
+    """
+    How large disks are.
+
+    @return: C{[bytes, null]} for each, C{null} for one that is not there. The second is a number of spindles, which
+        these disks have not.
+    """
+    found = []
+    for each in disks:
+        disk = arguments.disk(each)
+        known = template(disk.dev_type).find(context, disk)
+        found.append(None if known is None else [known.size << 20, None])
+    return found
+
+
+@function("blockdev_wipe")
+def blockdev_wipe(context: Context, bdev: Any, offset: Any, size: Any) -> None:
+    """
+    Overwrite a part of a disk with zeros.
+
+    @param offset: Where it begins, in MiB.
+    @param size: How long it is, in MiB.
+    """
+    disk = arguments.disk(bdev)
+    begin, length = arguments.shaped(int, offset, "offset"), arguments.shaped(int, size, "size")
+    if begin < 0 or length < 0:
+        raise FunctionError(f"Cannot wipe {length} MiB from {begin} MiB on")
+    template(disk.dev_type).wipe(context, disk, begin, length)
+
+
+@function("blockdev_setinfo")
+def blockdev_setinfo(context: Context, disk: Any, info: Any) -> None:
+    """
+    Write a text about the instance to its disk, where the template can keep one. Files keep none.
+    """
+    wanted = arguments.disk(disk)
+    template(wanted.dev_type).find(context, wanted)
+
+
 def _status(context: Context, found: Found) -> dict[str, Any]:
     status: dict[str, Any] = {
         "dev_path": _canonical(context, found.path),

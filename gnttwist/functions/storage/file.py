@@ -7,7 +7,8 @@ Files are sparse; with the disk parameter C{preallocate} their space is reserved
 import errno
 import os
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from attrs import frozen
@@ -97,6 +98,64 @@ class FileTemplate:
             raise FunctionError(f"{path} is not a regular file")
         return Found(wanted.path, found.st_size // MIB, f"file:{driver}")
 
+    def grow(self, context: Context, disk: DiskArgument, size: int, *, dry_run: bool) -> None:
+        """
+        Make the file longer.
+        """
+        with self._opened(context, disk) as file:
+            before = os.fstat(file).st_size
+            if size * MIB <= before:
+                return
+            free = os.fstatvfs(file)
+            if disk.params.get("preallocate") and free.f_bavail * free.f_frsize < size * MIB - before:
+                raise FunctionError(
+                    f"Cannot grow {disk.logical_id[1]}: {_why(OSError(errno.ENOSPC, ''), size)}"
+                )
+            if dry_run:
+                return
+            try:
+                os.ftruncate(file, size * MIB)
+                if disk.params.get("preallocate"):
+                    _reserve(context, file, size, before // MIB)
+                os.fsync(file)
+            except OSError as reason:
+                os.ftruncate(file, before)
+                raise FunctionError(f"Cannot grow {disk.logical_id[1]}: {_why(reason, size)}") from reason
+
+    def wipe(self, context: Context, disk: DiskArgument, offset: int, size: int) -> None:
+        """
+        Overwrite what has been written; where nothing has, the file is zeros already.
+        """
+        with self._opened(context, disk) as file:
+            begin, end = offset * MIB, (offset + size) * MIB
+            if end > os.fstat(file).st_size:
+                raise FunctionError(f"Cannot wipe {disk.logical_id[1]} behind its end")
+            try:
+                for first, last in _written(file, begin, end):
+                    _zero(file, first, last)
+                os.fdatasync(file)
+            except OSError as reason:
+                raise FunctionError(f"Cannot wipe {disk.logical_id[1]}: {_why(reason, size)}") from reason
+
+    @contextmanager
+    def _opened(self, context: Context, disk: DiskArgument) -> Iterator[int]:
+        """
+        A descriptor of the file, to write.
+        """
+        _, path, wanted = self._place(context, disk)
+        flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            with files.directory(wanted.base, wanted.parts[:-1]) as parent:
+                file = os.open(wanted.parts[-1], flags, dir_fd=parent)
+        except OSError as reason:
+            raise FunctionError(f"Cannot open {path}: {reason.strerror}") from reason
+        try:
+            if not stat.S_ISREG(os.fstat(file).st_mode):
+                raise FunctionError(f"{path} is not a regular file")
+            yield file
+        finally:
+            os.close(file)
+
     def _place(self, context: Context, disk: DiskArgument) -> tuple[str, str, Place]:
         match disk.logical_id:
             case [str(driver), str(path)] if driver in DRIVERS:
@@ -124,8 +183,31 @@ class FileTemplate:
             os.close(file)
 
 
-def _reserve(context: Context, file: int, size: int) -> None:
-    for done in range(0, size, STEP):
+def _written(file: int, begin: int, end: int) -> Iterator[tuple[int, int]]:
+    """
+    The parts of a file that hold data and not a hole.
+    """
+    while begin < end:
+        try:
+            first = os.lseek(file, begin, os.SEEK_DATA)
+        except OSError as reason:
+            if reason.errno == errno.ENXIO:
+                # Nothing but holes up to the end.
+                return
+            raise
+        begin = os.lseek(file, first, os.SEEK_HOLE)
+        if first < end:
+            yield first, min(begin, end)
+
+
+def _zero(file: int, begin: int, end: int) -> None:
+    zeros = bytes(MIB)
+    while begin < end:
+        begin += os.pwrite(file, zeros[: end - begin], begin)
+
+
+def _reserve(context: Context, file: int, size: int, begin: int = 0) -> None:
+    for done in range(begin, size, STEP):
         context.feedback(
             "progress", {"what": "reserving disk space", "done": done, "total": size, "unit": "MiB"}
         )

@@ -77,3 +77,21 @@ class DiskTemplate(Protocol):
         """
         The disk, if it is there and usable.
         """
+
+    def grow(self, context: Context, disk: DiskArgument, size: int, *, dry_run: bool) -> None:
+        """
+        Make the disk larger; one that is so large already stays as it is.
+
+        @param size: In MiB, what it shall have.
+        @param dry_run: Only look whether it could.
+        @raise FunctionError: It is not there, or there is no space; then it has the size that it had.
+        """
+
+    def wipe(self, context: Context, disk: DiskArgument, offset: int, size: int) -> None:
+        """
+        Overwrite a part of the disk with zeros.
+
+        @param offset: Where it begins, in MiB.
+        @param size: How long it is, in MiB.
+        @raise FunctionError: It is not there, or ends before that.
+        """

@@ -99,6 +99,32 @@ def file_storage_dir_remove(context: Context, file_storage_dir: Any) -> None:
         raise FunctionError(f"Cannot remove {file_storage_dir}: {why}") from reason
 
 
+@function("file_storage_dir_rename")
+def file_storage_dir_rename(context: Context, old_file_storage_dir: Any, new_file_storage_dir: Any) -> None:
+    """
+    Rename a directory of disks. Where that was done already, do nothing.
+    """
+    before = place(context, old_file_storage_dir, "file storage directory")
+    after = place(context, new_file_storage_dir, "file storage directory")
+    if not before.parts or not after.parts:
+        raise FunctionError("The directory of all instances' disks is not renamed")
+    if after.path.exists() and not before.path.exists():
+        return
+    try:
+        with (
+            files.directory(before.base, before.parts[:-1]) as source,
+            files.directory(after.base, after.parts[:-1], create=True) as target,
+        ):
+            # An empty directory may be replaced by rename(2), so it need not be looked for.
+            os.rename(before.parts[-1], after.parts[-1], src_dir_fd=source, dst_dir_fd=target)
+            os.fsync(target)
+    except OSError as reason:
+        why = "there are files" if reason.errno in (errno.ENOTEMPTY, errno.EEXIST) else reason.strerror
+        raise FunctionError(
+            f"Cannot rename {old_file_storage_dir} to {new_file_storage_dir}: {why}"
+        ) from reason
+
+
 def space(context: Context, value: object) -> tuple[int, int]:
     """
     Size and free space, in MiB, of the file system that a file storage directory is on or will be made on.

@@ -21,6 +21,7 @@ from gnttwist.functions.hypervisor.kvm.command import Guest
 from gnttwist.functions.hypervisor.kvm.confinement import Confinement
 from gnttwist.functions.hypervisor.kvm.ending import Ending
 from gnttwist.functions.hypervisor.kvm.launch import Launch
+from gnttwist.functions.hypervisor.kvm.monitor import monitor
 from gnttwist.functions.hypervisor.kvm.parameters import Parameters, parameters
 from gnttwist.functions.hypervisor.kvm.places import Places
 from gnttwist.functions.hypervisor.kvm.presence import Taken, take
@@ -104,6 +105,17 @@ class KVMHypervisor:
             if force or not _has_acpi(places, name) or not ending.ask(process, timeout):
                 ending.force(process)
         self._clean(context, name)
+
+    def balloon(self, context: Context, name: str, memory: int) -> None:
+        """
+        Ask the guest's balloon driver. What L{info} tells stays what the guest was started with.
+        """
+        places = Places(context.paths)
+        process = running(places, name)
+        if process is None:
+            raise FunctionError(f"Failed to change the memory of instance {name}: not running")
+        with process, monitor(places.socket(name, "qmp")) as connected:
+            connected.execute("balloon", {"value": memory << 20})
 
     def info(self, context: Context, name: str) -> GuestInfo | None:
         """
