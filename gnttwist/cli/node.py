@@ -4,7 +4,7 @@ C{gnt node}.
 
 import click
 
-from gnttwist.cli import node_changes
+from gnttwist.cli import node_changes, node_functions
 from gnttwist.cli.follow import run
 from gnttwist.cli.listing import any_of, chosen, fields_option, listing
 from gnttwist.cli.output import plain, print_json, print_members, print_table, size
@@ -49,6 +49,7 @@ for each in (
     node_changes.remove,
     node_changes.powercycle,
     node_changes.restricted_command,
+    node_functions.functions,
 ):
     group.add_command(each)
 

@@ -205,6 +205,7 @@ class LimitedSite(Site):
 
     protocol = LimitedChannel  # type: ignore[assignment]  # Twisted's names its own wrapper
     requestFactory = LimitedRequest
+    noisy = False
 
     def __init__(
         self,

@@ -19,7 +19,7 @@ from gnttwist.launcher.spool import Feedback, SpoolCorrupt
 from gnttwist.noded.call import FunctionCall, State
 from gnttwist.noded.processes import Process
 from gnttwist.wire.rpc import is_key
-from gnttwist.wire.rpc_answers import CallRow
+from gnttwist.wire.rpc_answers import NOTHING, CallRow
 
 KEPT_LIMIT = 1000
 KEPT_FOR = 600.0
@@ -169,7 +169,7 @@ class CallTable:
             pid=None if call.process is None else call.process.pid,
             feedback=0 if feedback is None else feedback.serial,
             processes=_processes(call, running),
-            last_feedback=None if feedback is None else Raw(_members(feedback)),
+            last_feedback=NOTHING if feedback is None else Raw(_members(feedback)),
         )
 
 

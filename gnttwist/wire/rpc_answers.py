@@ -88,6 +88,12 @@ class KeepAlive:
 Message = FeedbackMessage | KeepAlive | Unfinished | Finished | Ended
 
 
+NOTHING = Raw(b"null")
+"""
+What stands for a value that is not there.
+"""
+
+
 class CallRow(Struct, frozen=True):
     """
     One member of C{GET /functions}'s answer.
@@ -100,7 +106,7 @@ class CallRow(Struct, frozen=True):
     @ivar processes: All processes of the call that can be seen, but for guests: the function process and what it
         has started.
     @ivar feedback: The serial of the last feedback read.
-    @ivar last_feedback: That feedback, C{[serial, [sec, usec], type, payload]}.
+    @ivar last_feedback: That feedback, C{[serial, [sec, usec], type, payload]}, or C{null}.
     """
 
     id: str | None
@@ -113,7 +119,7 @@ class CallRow(Struct, frozen=True):
     pid: int | None
     feedback: int
     processes: Sequence[int] = ()
-    last_feedback: Raw | None = None
+    last_feedback: Raw = NOTHING
 
 
 class _End(Struct, frozen=True):
@@ -136,6 +142,7 @@ class _Message(Struct, frozen=True, forbid_unknown_fields=True):
 
 _answer: msgspec.json.Decoder[_Answer] = msgspec.json.Decoder(_Answer)
 _message: msgspec.json.Decoder[_Message] = msgspec.json.Decoder(_Message)
+_rows: msgspec.json.Decoder[list[CallRow]] = msgspec.json.Decoder(list[CallRow])
 _value: msgspec.json.Decoder[tuple[bool, Any]] = msgspec.json.Decoder(tuple[bool, Any])
 
 FINISHED_PREFIX, FINISHED_SUFFIX = b"[null,true,", b"]"
@@ -231,3 +238,12 @@ def encode_rows(rows: Sequence[CallRow]) -> bytes:
     The answer of C{GET /functions}.
     """
     return msgspec.json.encode(rows)
+
+
+def decode_rows(data: bytes) -> list[CallRow]:
+    """
+    What C{GET /functions} answered.
+
+    @raise RemoteError: It is not a list of calls.
+    """
+    return decoded(_rows, data, "a list of calls")

@@ -10,9 +10,12 @@ from datetime import UTC, datetime
 from twisted.internet import reactor  # noqa: TID251 - real processes and sockets
 from twisted.internet.defer import CancelledError, gatherResults
 from twisted.internet.tcp import Client
+from twisted.internet.threads import deferToThread
 
-from gnttwist.errors import CallAborted, FunctionDied, FunctionFailed, NotAnswering
+from gnttwist.client.node_plain import calls, security
+from gnttwist.errors import CallAborted, FunctionDied, FunctionFailed, NodeError, NotAnswering
 from gnttwist.jobs.calls import Call, Feedback
+from gnttwist.net import certificates
 from gnttwist.net.certificates import new_cluster_certificate
 from tests.noded.daemon import DaemonCase, launcher_pid
 from tests.noded.process_conformance import asynchronous, is_running, wait_for_file, wait_until
@@ -119,6 +122,32 @@ class NodedTests(DaemonCase):
             await call
         await wait_until(lambda: self.connections() == 0)
         await self.caller().abort(self.node, KEY)
+
+    @asynchronous
+    async def test_listed(self) -> None:
+        """
+        The calls of a node can be asked for without Twisted; who is no candidate is refused, in words.
+        """
+        await self.start_daemon()
+        call = self.caller().call(
+            self.node, Call("test_delay", [str(self.paths.root), "trace", 5, 50], KEY), ignore
+        )
+        await wait_for_file(self.paths.root / "trace")
+        with self.assertRaises(NodeError) as caught:
+            security(self.paths)
+        self.assertIn("client.pem", str(caught.exception))
+        certificates.write(self.paths.client_pem, self.own.pem(), certificates.PEM_MODE)
+        context = security(self.paths)
+        (row,) = await deferToThread(calls, context, "node1", "127.0.0.1", self.port)
+        self.assertEqual((row.key, row.function, row.state), (KEY, "test_delay", "running"))
+        self.allow()
+        with self.assertRaises(NodeError) as caught:
+            await deferToThread(calls, context, "node1", "127.0.0.1", self.port)
+        self.assertIn("Node node1 refuses: ", str(caught.exception))
+        self.allow(self.own)
+        await self.caller().abort(self.node, KEY)
+        with self.assertRaises(CallAborted):
+            await call
 
     def connections(self) -> int:
         """

@@ -5,6 +5,7 @@ Tests for L{gnttwist.wire.rpc} and L{gnttwist.wire.rpc_answers}.
 import contextlib
 from typing import Any
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -174,6 +175,16 @@ class AnswerTests(SynchronousTestCase):
             self.assertRaises(RemoteError, rpc_answers.decode_answer, data)
         for data in (b"{}", b'{"feedback":[1,[1,2],"a",null],"result":["1:1",false,null]}'):
             self.assertRaises(RemoteError, rpc_answers.decode_message, data)
+
+    def test_rows(self) -> None:
+        """
+        A list of calls is read as it was written, with feedback and without.
+        """
+        row = rpc_answers.CallRow("1:2:3:4", None, "version", "c", "running", 1.0, 2.0, 2, 0, [])
+        told = msgspec.structs.replace(row, key="k/1", last_feedback=msgspec.Raw(b'[1,[2,3],"message","x"]'))
+        for each in (row, told):
+            self.assertEqual(rpc_answers.decode_rows(rpc_answers.encode_rows([each])), [each])
+        self.assertRaises(RemoteError, rpc_answers.decode_rows, b'[{"id":1}]')
 
     @given(st.binary(max_size=60) | json.map(lambda each: rpc.encode_arguments([each])[1:-1]))
     def test_garbage(self, data: bytes) -> None:
