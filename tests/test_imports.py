@@ -39,8 +39,9 @@ ALLOWED: dict[str, set[str]] = {
     "masterd": BASE | {"wire", "net", "client", "store", "config", "jobs", "query", "units"},
     "all": {"paths", "privileges", "noded.service", "noded.options", "confd.service", "masterd.service"},
     "testing": BASE | {"wire", "net", "client", "store", "config", "jobs", "noded", "launcher"},
+    "joining": BASE | {"wire", "net", "config"},
     "sandbox": BASE | {"wire", "net", "client", "store", "config"},
-    "cli": BASE | {"wire", "net", "client", "store", "config", "sandbox"},
+    "cli": BASE | {"wire", "net", "client", "store", "config", "sandbox", "joining", "functions.leaving"},
 }
 NO_OUTSIDE_WORLD = {
     "model": {"twisted", "time", "os", "socket", "random", "threading"},

@@ -4,7 +4,7 @@ C{gnt node}.
 
 import click
 
-from gnttwist.cli import node_changes, node_functions
+from gnttwist.cli import node_changes, node_functions, node_join
 from gnttwist.cli.follow import run
 from gnttwist.cli.listing import any_of, chosen, fields_option, listing
 from gnttwist.cli.output import plain, print_json, print_members, print_table, size
@@ -45,6 +45,9 @@ def group() -> None:
 
 
 for each in (
+    node_join.prepare,
+    node_join.add,
+    node_join.leave,
     node_changes.modify,
     node_changes.remove,
     node_changes.powercycle,

@@ -31,6 +31,7 @@ def group() -> None:
 @group.command()
 @directory_option
 @click.option("--nodes", default=1, show_default=True, help="How many nodes.")
+@click.option("--spare", "spares", default=0, help="Machines beside the cluster, for gnt node prepare.")
 @click.option(
     "--hypervisor",
     default="fake",
@@ -40,16 +41,33 @@ def group() -> None:
 @click.option("--network", metavar="127.X.Y", help="Where its addresses are. Default: some that are free.")
 @click.option("--users", is_flag=True, help="Give every daemon a user of its own, by number. Needs root.")
 @json_option
-def up(directory: Path, nodes: int, hypervisor: str, network: str | None, users: bool, as_json: bool) -> None:
+def up(
+    directory: Path,
+    nodes: int,
+    spares: int,
+    hypervisor: str,
+    network: str | None,
+    users: bool,
+    as_json: bool,
+) -> None:
     """
     Make and start a virtual cluster, and print what points tools to it.
     """
     made = lifecycle.up(
-        directory, nodes, hypervisor, network, lambda text: click.echo(text, err=True), users=users
+        directory,
+        nodes,
+        hypervisor,
+        network,
+        lambda text: click.echo(text, err=True),
+        users=users,
+        spares=spares,
     )
     if as_json:
         print_json(made.variables())
         return
+    for each in made.spares:
+        root = shlex.quote(str(made.path / each.name))
+        click.echo(f"spare: gnt --root {root} node prepare --address {each.address} --start", err=True)
     for name, value in made.variables().items():
         click.echo(f"export {name}={shlex.quote(value)}")
 

@@ -14,7 +14,7 @@ from typing import Any
 from gnttwist.functions import arguments, files
 from gnttwist.functions.registry import Context, FunctionError, function
 from gnttwist.privileges.accounts import BadUsers, load
-from gnttwist.privileges.rules import rule_of
+from gnttwist.privileges.rules import RULES, rule_of
 
 ALLOWED = frozenset(
     {
@@ -115,10 +115,60 @@ def upload_file(context: Context, file: Any) -> None:
     target = context.paths.real(path)
     ids = _ids(context, target, owner, group)
     try:
+        _make_directory(context, target.parent)
         files.replace(target, data, mode=mode, owner=ids)
         os.utime(target, (atime, mtime), follow_symlinks=False)
     except (OSError, OverflowError) as reason:
         raise FunctionError(f"Cannot write {path}: {reason}") from reason
+
+
+@function("install_certificate")
+def install_certificate(context: Context, pem: Any) -> None:
+    """
+    Replace the cluster's key and certificate, C{server.pem}, at once. Connections that exist go on.
+
+    @param pem: A key and its certificate, perhaps with the certificates that come next or were before.
+    """
+    data = arguments.text(pem, "certificate").encode()
+    _check_certificate(data)
+    target = context.paths.server_pem
+    try:
+        if _differs(target, data):
+            files.replace(target, data, mode=0o440, owner=_ids(context, target, None, None))
+    except OSError as reason:
+        raise FunctionError(f"Cannot write {context.paths.canonical(target)}: {reason}") from reason
+
+
+def _check_certificate(data: bytes) -> None:
+    """
+    @raise FunctionError: This is not a key and its certificate: with it, nobody could call this node any more.
+    """
+    # Here, and not above: 10 MB that every function process would have to copy.
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        key = load_pem_private_key(data, None)
+        certificate, *_ = x509.load_pem_x509_certificates(data)
+    except (ValueError, TypeError) as reason:
+        # The reason may quote the key.
+        raise FunctionError("This is not a private key and a certificate in PEM form") from reason
+    if key.public_key() != certificate.public_key():
+        raise FunctionError("The private key and the certificate do not belong together")
+
+
+def _make_directory(context: Context, directory: Path) -> None:
+    """
+    Make the directory of a file where it is missing, as this node's table has it.
+    """
+    if directory.exists():
+        return
+    accounts = load(context.paths)
+    for rule in RULES:
+        if rule.files is None and rule.tree(context.paths) / rule.below == directory:
+            directory.mkdir(mode=rule.mode)
+            if accounts.separate:
+                os.chown(directory, accounts.uid(rule.owner), accounts.gid(rule.group))
 
 
 def unpack(content: object) -> bytes:

@@ -1,5 +1,6 @@
 """
-Bringing the configuration to the other nodes: simple values to all, C{config.data} to the master candidates.
+Bringing the configuration to the other nodes: simple values, keys and certificates to all, C{config.data} to the
+master candidates.
 
 A node that was away is told again and again, less and less often, until it has the newest; what changed meanwhile is
 sent once.
@@ -9,13 +10,13 @@ import base64
 import zlib
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from attrs import define, field, frozen
 
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -25,7 +26,9 @@ from gnttwist.config.service import Configuration
 from gnttwist.config.snapshot import Snapshot
 from gnttwist.errors import NodeError
 from gnttwist.jobs.calls import Call, Feedback, NodeCaller
+from gnttwist.masterd.shared_files import CERTIFICATE, Seen, SharedFile, SharedFiles
 from gnttwist.model.objects import Node
+from gnttwist.units.redistribution import MARK
 
 INTERVAL = 1.0
 """
@@ -42,6 +45,11 @@ RETRY_FIRST, RETRY_LAST = 2.0, 60.0
 Seconds before a node that did not take one is tried again: doubled each time.
 """
 
+LOOK = 1.0
+"""
+Seconds between two looks at whether keys and certificates were changed on the master.
+"""
+
 CONFIG_FILE, CONFIG_MODE = "/var/lib/ganeti/config.data", 0o640
 
 
@@ -51,23 +59,52 @@ class Version:
     One version, ready to be sent.
 
     @ivar values: The simple values' texts by name.
-    @ivar content: C{config.data} as calls carry it: C{[1, base64 of zlib data]}.
+    @ivar content: C{config.data} as calls carry it.
+    @ivar files: What all nodes have as the master has it, by path; C{seen} tells when that was read.
+    @ivar again: The cluster's member L{MARK}: when it changes, nodes get everything again.
     """
 
     serial: int
     mtime: float
     values: Mapping[str, str]
     content: list[Any]
+    files: Mapping[str, SharedFile]
+    seen: Seen
+    again: Any
 
 
-def pack(config: Snapshot) -> Version:
+@frozen(repr=False)
+class Told:
+    """
+    What a node has taken.
+
+    @ivar candidate: Whether as a master candidate.
+    """
+
+    version: Version
+    candidate: bool
+
+
+def pack(config: Snapshot, shared: SharedFiles) -> Version:
     """
     Prepare a version. Takes a second for large clusters: not for the reactor's thread.
+
+    @raise OSError: A file cannot be read.
+    """
+    # First: what is changed while it is read is seen later.
+    seen = shared.seen()
+    content = packed(export.config_text(config))
+    values = {name: export.ssconf_text(lines) for name, lines in export.ssconf(config).items()}
+    again = config.cluster.extra.get(MARK)
+    return Version(config.serial, config.mtime, values, content, shared.read(), seen, again)
+
+
+def packed(data: bytes) -> list[Any]:
+    """
+    A file's content as calls carry it: C{[1, base64 of zlib data]}.
     """
     # Ganeti's level: the quickest that is worth it.
-    packed = base64.b64encode(zlib.compress(export.config_text(config), 3)).decode()
-    values = {name: export.ssconf_text(lines) for name, lines in export.ssconf(config).items()}
-    return Version(config.serial, config.mtime, values, [1, packed])
+    return [1, base64.b64encode(zlib.compress(data, 3)).decode()]
 
 
 class InThread(Protocol):
@@ -85,7 +122,7 @@ class InThread(Protocol):
 class Distribution(Service):
     """
     @ivar _now: The wall clock, seconds since the epoch.
-    @ivar _told: By node UUID, the version that it has taken.
+    @ivar _told: By node UUID, what it has taken.
     @ivar _tasks: What is under way: C{""} is the preparation, others are nodes' UUIDs.
     """
 
@@ -95,22 +132,32 @@ class Distribution(Service):
     _now: Callable[[], float]
     _configuration: Configuration
     _caller: NodeCaller
+    _shared: SharedFiles
     _latest: Version | None = field(default=None, init=False)
-    _told: dict[str, Version] = field(factory=dict, init=False)
+    _told: dict[str, Told] = field(factory=dict, init=False)
     _tasks: dict[str, Deferred[None]] = field(factory=dict, init=False)
     _unwatch: Callable[[], None] | None = field(default=None, init=False)
+    _looking: IDelayedCall | None = field(default=None, init=False)
 
     def startService(self) -> None:
         super().startService()
         self._unwatch = self._configuration.on_change(lambda _: self._begin("", self._prepare))
-        self._begin("", self._prepare)
+        self._look()
 
     def stopService(self) -> None:
         super().stopService()
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
         if self._unwatch is not None:
             self._unwatch()
         for each in list(self._tasks.values()):
             each.cancel()
+
+    def _look(self) -> None:
+        self._looking = self._clock.callLater(LOOK, self._look)
+        if not self._is_newest():
+            self._begin("", self._prepare)
 
     def _begin(self, name: str, work: Callable[[], Any]) -> None:
         if name in self._tasks or not self.running:
@@ -129,12 +176,24 @@ class Distribution(Service):
             self._log.failure("distributing the configuration", result)
 
     def _is_newest(self) -> bool:
-        return self._latest is not None and self._latest.serial == self._configuration.snapshot.serial
+        latest = self._latest
+        return (
+            latest is not None
+            and latest.serial == self._configuration.snapshot.serial
+            and latest.seen == self._shared.seen()
+        )
 
     async def _prepare(self) -> None:
         while not self._is_newest():
             config = self._configuration.snapshot
-            self._latest = await self._in_thread(partial(pack, config))
+            before = self._latest
+            try:
+                self._latest = await self._in_thread(partial(pack, config, self._shared))
+            except OSError as reason:
+                self._log.error("cannot read what nodes are to have: {reason}", reason=reason)
+                return
+            if before is not None and before.again != self._latest.again:
+                self._told.clear()
             for node in config.nodes:
                 if node.uuid != config.cluster.master_node:
                     self._begin(node.uuid, partial(self._bring, node.uuid))
@@ -145,7 +204,11 @@ class Distribution(Service):
         while True:
             node, latest = self._configuration.snapshot.nodes.get(uuid), self._latest
             told = self._told.get(uuid)
-            if node is None or node.offline or latest is None or (told and told.serial == latest.serial):
+            if node is None or node.offline:
+                # Whatever becomes of it: when it is back, it gets everything.
+                self._told.pop(uuid, None)
+                return
+            if latest is None or (told and told.version is latest):
                 return
             try:
                 await self._send(node, latest, told)
@@ -158,21 +221,39 @@ class Distribution(Service):
                 await deferLater(self._clock, delay)
                 delay = min(2 * delay, RETRY_LAST)
             else:
-                self._told[uuid] = latest
+                self._told[uuid] = Told(latest, node.master_candidate)
                 delay = RETRY_FIRST
 
-    async def _send(self, node: Node, version: Version, told: Version | None) -> None:
-        known = told.values if told else {}
-        values = {name: text for name, text in version.values.items() if known.get(name) != text}
+    async def _send(self, node: Node, version: Version, told: Told | None) -> None:
+        values = _differing(version.values, told.version.values if told else {})
+        files = _differing(version.files, told.version.files if told else {})
+        for path, file in files.items():
+            await self._give(node, path, file)
         if values:
             await self._call(node, "write_ssconf_files", values)
         if node.master_candidate:
-            file = [CONFIG_FILE, version.content, CONFIG_MODE, None, None, version.mtime, version.mtime]
-            await self._call(node, "upload_file", file)
+            upload = [CONFIG_FILE, version.content, CONFIG_MODE, None, None, version.mtime, version.mtime]
+            await self._call(node, "upload_file", upload)
+        elif told is None or told.candidate:
+            await self._call(node, "node_demote_from_mc")
 
-    def _call(self, node: Node, function: str, argument: Any) -> Deferred[Any]:
+    async def _give(self, node: Node, path: str, file: SharedFile) -> None:
+        if path == CERTIFICATE:
+            await self._call(node, "install_certificate", file.content.decode("ascii", "replace"))
+            return
+        upload = [path, packed(file.content), file.mode, None, None, file.mtime, file.mtime]
+        await self._call(node, "upload_file", upload)
+
+    def _call(self, node: Node, function: str, *arguments: Any) -> Deferred[Any]:
         # Without a key: to do it again is as good as once, and the next version replaces this one.
-        return self._caller.call(node, Call(function, [argument], deadline=self._now() + LIMIT), _ignore)
+        return self._caller.call(node, Call(function, arguments, deadline=self._now() + LIMIT), _ignore)
+
+
+T = TypeVar("T")
+
+
+def _differing(new: Mapping[str, T], old: Mapping[str, T]) -> dict[str, T]:
+    return {name: value for name, value in new.items() if old.get(name) != value}
 
 
 def _ignore(feedback: Feedback) -> None:

@@ -40,6 +40,7 @@ from gnttwist.masterd.live import LiveData
 from gnttwist.masterd.luxi import LuxiFactory
 from gnttwist.masterd.methods import Methods
 from gnttwist.masterd.queue_limits import QueueLimits
+from gnttwist.masterd.shared_files import SharedFiles
 from gnttwist.masterd.watcher import WatcherPause
 from gnttwist.net.certificates import BadCertificate
 from gnttwist.net.identity import Identity
@@ -159,7 +160,9 @@ class MasterDaemon(Service):
         compaction = Compaction(reactor, store, queue.oldest_read)
         compaction.startService()
         self._to_stop.append(compaction.stopService)
-        distribution = Distribution(reactor, self._in_thread, time.time, configuration, caller)
+        distribution = Distribution(
+            reactor, self._in_thread, time.time, configuration, caller, SharedFiles(paths)
+        )
         distribution.startService()
         self._to_stop.append(distribution.stopService)
         interpreter = Interpreter(reactor, gc, sys)

@@ -96,6 +96,19 @@ class Credentials:
         """
         return digest(self.certificate)
 
+    @property
+    def is_rsa(self) -> bool:
+        """
+        Whether the key is an RSA key.
+        """
+        return isinstance(self.key, rsa.RSAPrivateKey)
+
+    def der(self) -> bytes:
+        """
+        The certificate in DER form.
+        """
+        return self.certificate.public_bytes(Encoding.DER)
+
     def pem(self) -> bytes:
         """
         The file's content: the key, then the certificate, then others.

@@ -163,6 +163,18 @@ def for_client(
     return _mutual(own, (cluster, *others), lambda: ())
 
 
+def for_joining(own: Credentials) -> CertificateOptions:
+    """
+    The side of a machine that is not in any cluster yet: it shows its certificate, and its peer none. Who the peer
+    is must be proven otherwise (L{gnttwist.wire.join}).
+    """
+    return CertificateOptions(
+        privateKey=cast(Any, own.key),
+        certificate=cast(Any, own.certificate),
+        raiseMinimumTo=TLSVersion.TLSv1_2,
+    )
+
+
 def _mutual(
     own: Credentials, authorities: Sequence[x509.Certificate], pinned: Callable[[], Collection[str]]
 ) -> MutualTLS:

@@ -59,6 +59,7 @@ class Sandbox(msgspec.Struct, frozen=True, kw_only=True):
 
     @ivar directory: Where it is; absolute.
     @ivar users: Whether its daemons have users of their own.
+    @ivar spares: Machines that are not in the cluster, to be taken into it.
     """
 
     version: int = 1
@@ -66,6 +67,7 @@ class Sandbox(msgspec.Struct, frozen=True, kw_only=True):
     hypervisor: str
     nodes: list[SandboxNode]
     users: bool = False
+    spares: list[SandboxNode] = []
     daemons: list[Daemon] = []
 
     @property
@@ -74,6 +76,13 @@ class Sandbox(msgspec.Struct, frozen=True, kw_only=True):
         The directory.
         """
         return Path(self.directory)
+
+    @property
+    def machines(self) -> list[SandboxNode]:
+        """
+        The nodes and the spare machines.
+        """
+        return [*self.nodes, *self.spares]
 
     @property
     def master(self) -> SandboxNode:
@@ -96,28 +105,31 @@ class Sandbox(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def new_sandbox(
-    directory: Path, nodes: int, hypervisor: str, network: str, *, users: bool = False
+    directory: Path, nodes: int, hypervisor: str, network: str, *, users: bool = False, spares: int = 0
 ) -> Sandbox:
     """
     The sandbox that C{gnt sandbox up} is asked for.
 
     @param network: The first three numbers of its addresses, C{127.x.y}.
+    @param spares: How many spare machines.
     @raise SandboxError: There cannot be such a one.
     """
-    if not 1 <= nodes <= MOST_NODES:
-        raise SandboxError(f"a sandbox has 1 to {MOST_NODES} nodes, not {nodes}")
+    if not 1 <= nodes <= nodes + max(spares, 0) <= MOST_NODES or spares < 0:
+        raise SandboxError(f"a sandbox has 1 to {MOST_NODES} nodes and spare machines, not {nodes + spares}")
+    machines = [SandboxNode(f"node{n}.{DOMAIN}", f"{network}.{n}") for n in range(1, nodes + spares + 1)]
     sandbox = Sandbox(
         directory=str(directory),
         hypervisor=hypervisor,
         users=users,
-        nodes=[SandboxNode(f"node{n}.{DOMAIN}", f"{network}.{n}") for n in range(1, nodes + 1)],
+        nodes=machines[:nodes],
+        spares=machines[nodes:],
     )
     _check_sockets(sandbox)
     return sandbox
 
 
 def _check_sockets(sandbox: Sandbox) -> None:
-    paths = sandbox.paths(sandbox.nodes[-1])
+    paths = sandbox.paths(sandbox.machines[-1])
     longest = max(len(bytes(each)) for each in (paths.luxi_socket, paths.launcher_socket))
     if longest > SOCKET_PATH_LIMIT:
         room = len(bytes(sandbox.path)) - (longest - SOCKET_PATH_LIMIT)

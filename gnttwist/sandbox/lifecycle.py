@@ -69,12 +69,14 @@ def up(
     say: Say,
     *,
     users: bool = False,
+    spares: int = 0,
 ) -> Sandbox:
     """
     Make a sandbox in C{directory}, which must be empty or not exist, and start it.
 
     @param say: Told what is being done.
     @param users: Whether its daemons run as users of their own, which needs root.
+    @param spares: Machines that are made and stay outside of the cluster.
     @return: The sandbox, every daemon answering.
     @raise SandboxError: It cannot be made or does not start; whatever was started is stopped again.
     """
@@ -88,8 +90,12 @@ def up(
         )
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise SandboxError(f"{directory} is in use: a sandbox needs a new or empty directory")
-    chosen = addresses.choose(directory, nodes) if network is None else addresses.check(network, nodes)
-    sandbox = new_sandbox(directory, nodes, hypervisor, chosen, users=users)
+    chosen = (
+        addresses.choose(directory, nodes + spares)
+        if network is None
+        else addresses.check(network, nodes + spares)
+    )
+    sandbox = new_sandbox(directory, nodes, hypervisor, chosen, users=users, spares=spares)
     try:
         directory.mkdir(parents=True, exist_ok=True)
         write_state(sandbox)
@@ -137,7 +143,7 @@ def down(directory: Path) -> None:
     sandbox = read_state(_normal(directory))
     halt(sandbox)
     try:
-        for node in sandbox.nodes:
+        for node in sandbox.machines:
             _remove(sandbox.path / node.name)
         _remove(sandbox.path / SHARED)
         (sandbox.path / STATE).unlink()
@@ -164,12 +170,19 @@ def status(directory: Path) -> list[Health]:
     sandbox = read_state(_normal(directory))
     return [
         each
-        for node in sandbox.nodes
+        for node in (*sandbox.nodes, *_joined(sandbox))
         for each in (
             *(_health(sandbox, node, daemon) for daemon in daemons_of(sandbox, node)),
             _launcher_health(sandbox, node),
         )
     ]
+
+
+def _joined(sandbox: Sandbox) -> list[SandboxNode]:
+    """
+    Spare machines that have become nodes.
+    """
+    return [each for each in sandbox.spares if sandbox.paths(each).client_pem.exists()]
 
 
 def daemons_of(sandbox: Sandbox, node: SandboxNode) -> Sequence[str]:
@@ -224,7 +237,7 @@ def _from_pid_file(path: Path) -> Process | None:
 
 def _all_processes(sandbox: Sandbox) -> Iterator[Process]:
     yield from (Process(each.pid, each.started) for each in sandbox.daemons)
-    for node in sandbox.nodes:
+    for node in sandbox.machines:
         yield from processes.belonging(sandbox.path / node.name)
 
 

@@ -58,7 +58,7 @@ def make(sandbox: Sandbox) -> None:
     """
     try:
         (sandbox.path / SHARED).mkdir(exist_ok=True)
-        for node in sandbox.nodes:
+        for node in sandbox.machines:
             paths = sandbox.paths(node)
             (paths.srv / "os").mkdir(parents=True)
             for definition in os_definitions():

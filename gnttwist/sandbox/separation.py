@@ -39,13 +39,15 @@ def separate(sandbox: Sandbox) -> None:
 
     @raise SandboxError: That is not possible.
     """
-    for place in (sandbox.path, *(sandbox.path / each.name for each in sandbox.nodes)):
+    for place in (sandbox.path, *(sandbox.path / each.name for each in sandbox.machines)):
         place.chmod(0o755)
-    for node in sandbox.nodes:
+    for node in sandbox.machines:
         paths = sandbox.paths(node)
         file = users_file(paths)
+        file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(numbered(FIRST_ID))
         for daemon in LOGS:
+            paths.log.mkdir(parents=True, exist_ok=True)
             paths.daemon_log(daemon).touch()
         left = [each for each in ensure(paths, load(paths), repair=True) if not each.repaired]
         if left:

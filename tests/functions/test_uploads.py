@@ -6,12 +6,15 @@ import base64
 import os
 import stat
 import zlib
+from datetime import UTC, datetime
 
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gnttwist.functions.registry import FunctionError
-from gnttwist.functions.uploads import unpack, upload_file, write_ssconf_files
+from gnttwist.functions.uploads import install_certificate, unpack, upload_file, write_ssconf_files
+from gnttwist.net.certificates import new_cluster_certificate
 from gnttwist.privileges.accounts import load, numbered, users_file
 from tests.functions.context import NodeTestCase
 
@@ -116,3 +119,36 @@ class SsconfTests(NodeTestCase):
         for wrong in ({"node_list": [], "../x": "y"}, {"node_list": ["x" * 200_000]}, {"node_list": 7}, []):
             self.assertRaises(FunctionError, write_ssconf_files, self.context, wrong)
         self.assertEqual(list((self.root / "var/lib/ganeti").iterdir()), [])
+
+
+class CertificateTests(NodeTestCase):
+    """
+    Tests for L{install_certificate}.
+    """
+
+    def test_written(self) -> None:
+        """
+        A key and its certificate replace what was there.
+        """
+        made = new_cluster_certificate(datetime.now(UTC))
+        for pem in (made.pem(), evolve(made, others=(made.certificate,)).pem()):
+            install_certificate(self.context, pem.decode())
+            self.assertEqual(self.context.paths.server_pem.read_bytes(), pem)
+            self.assertEqual(self.context.paths.server_pem.stat().st_mode & 0o777, 0o440)
+
+    def test_refused(self) -> None:
+        """
+        With anything else nobody could call this node any more, so it is not taken.
+        """
+        first, second = (new_cluster_certificate(datetime.now(UTC)) for _ in range(2))
+        mixed = evolve(first, certificate=second.certificate).pem()
+        for wrong in ("", "key", mixed.decode(), first.pem().decode().partition("-----BEGIN CERT")[0]):
+            self.assertRaises(FunctionError, install_certificate, self.context, wrong)
+        self.assertFalse(self.context.paths.server_pem.exists())
+
+    def test_directory(self) -> None:
+        """
+        The directory of the remote API's users is made where it is missing.
+        """
+        upload_file(self.context, ["/var/lib/ganeti/rapi/users", [0, "x"], 0o640, None, None, 0.0, 0.0])
+        self.assertEqual((self.context.paths.data / "rapi").stat().st_mode & 0o777, 0o750)

@@ -5,8 +5,11 @@ Tests for L{gnttwist.masterd.distribution}.
 import base64
 import json
 import random
+import shutil
+import tempfile
 import zlib
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -19,8 +22,11 @@ from gnttwist.config.draft import Draft
 from gnttwist.config.service import Configuration
 from gnttwist.errors import NotAnswering
 from gnttwist.jobs.calls import Call, Feedback, OnSilence
-from gnttwist.masterd.distribution import INTERVAL, RETRY_FIRST, Distribution
+from gnttwist.masterd.distribution import INTERVAL, LOOK, RETRY_FIRST, Distribution
+from gnttwist.masterd.shared_files import SharedFiles
 from gnttwist.model.objects import Node, NodeGroup
+from gnttwist.paths import Paths
+from gnttwist.units.redistribution import MARK
 from tests.config.objects import node, store
 
 
@@ -53,9 +59,16 @@ class Nodes:
         if node.name in self.away:
             return fail(NotAnswering(f"{node.name} does not answer"))
         has = self.files.setdefault(node.name, {})
+        if call.function == "node_demote_from_mc":
+            has.pop("/var/lib/ganeti/config.data", None)
+            return succeed(None)
         (argument,) = call.arguments
+        if call.function == "install_certificate":
+            has["/var/lib/ganeti/server.pem"] = argument.encode()
+            return succeed(None)
         if call.function == "upload_file":
-            has[argument[0]] = json.loads(zlib.decompress(base64.b64decode(argument[1][1])))
+            data = zlib.decompress(base64.b64decode(argument[1][1]))
+            has[argument[0]] = json.loads(data) if argument[0].endswith("config.data") else data
         else:
             has.update(argument)
         return self.slow or succeed(None)
@@ -80,6 +93,12 @@ class DistributionTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
+        above = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, above)
+        self.paths = Paths(above / "one.example.com", "one.example.com")
+        self.paths.data.mkdir(parents=True)
+        self.paths.server_pem.write_bytes(b"the certificate")
+        self.paths.hmac_key.write_bytes(b"the key")
         self.nodes = Nodes()
         self.configuration = Configuration(store(), self.fail)
         self.successResultOf(Deferred.fromCoroutine(self.configuration.load()))
@@ -87,7 +106,12 @@ class DistributionTests(SynchronousTestCase):
         self.add(node("n2", "two.example.com"))
         self.add(msgspec.structs.replace(node("n3", "three.example.com"), master_candidate=False))
         self.distribution = Distribution(
-            self.clock, lambda work: succeed(work()), self.clock.seconds, self.configuration, self.nodes
+            self.clock,
+            lambda work: succeed(work()),
+            self.clock.seconds,
+            self.configuration,
+            self.nodes,
+            SharedFiles(self.paths),
         )
 
     def start(self) -> None:
@@ -180,6 +204,62 @@ class DistributionTests(SynchronousTestCase):
         self.add(msgspec.structs.replace(self.configuration.snapshot.nodes["n2"], offline=True))
         self.start()
         self.assertEqual(set(self.nodes.files), {"three.example.com"})
+
+    def test_files(self) -> None:
+        """
+        All nodes have keys and certificates as the master has them, also after they were changed there.
+        """
+        self.start()
+        for name in ("two.example.com", "three.example.com"):
+            self.assertEqual(self.nodes.files[name]["/var/lib/ganeti/server.pem"], b"the certificate")
+        self.nodes.calls.clear()
+        self.paths.hmac_key.unlink()
+        self.paths.hmac_key.write_bytes(b"another key")
+        for _ in range(3):
+            self.clock.advance(LOOK)
+        for name in ("two.example.com", "three.example.com"):
+            self.assertEqual(self.nodes.files[name]["/var/lib/ganeti/hmac.key"], b"another key")
+        self.assertEqual(self.nodes.calls.count(("three.example.com", "upload_file")), 1)
+        self.assertNotIn(("three.example.com", "install_certificate"), self.nodes.calls)
+
+    def test_demoted(self) -> None:
+        """
+        A node that is no candidate any more loses its copy of the configuration, and gets one when it is one again.
+        """
+        self.start()
+        for candidate in (False, True):
+            two = self.configuration.snapshot.nodes["n2"]
+            self.add(msgspec.structs.replace(two, master_candidate=candidate))
+            self.clock.advance(INTERVAL)
+            self.assertEqual("/var/lib/ganeti/config.data" in self.nodes.files["two.example.com"], candidate)
+
+    def test_back_online(self) -> None:
+        """
+        A node that was offline gets everything again: it may be another machine.
+        """
+        self.start()
+        for offline in (True, False):
+            two = self.configuration.snapshot.nodes["n2"]
+            self.nodes.files["two.example.com"].clear()
+            self.add(msgspec.structs.replace(two, offline=offline))
+            self.clock.advance(INTERVAL)
+        self.assertEqual(
+            set(self.nodes.files["two.example.com"]) & {"/var/lib/ganeti/hmac.key", "master_node"},
+            {"/var/lib/ganeti/hmac.key", "master_node"},
+        )
+
+    def test_again(self) -> None:
+        """
+        When it is asked for, all nodes get everything again.
+        """
+        self.start()
+        self.nodes.files.clear()
+        cluster = self.configuration.snapshot.cluster
+        again = msgspec.structs.replace(cluster, extra={MARK: 1})
+        self.edit(lambda draft: draft.put(again))
+        self.clock.advance(INTERVAL)
+        self.assertIn("/var/lib/ganeti/hmac.key", self.nodes.files["three.example.com"])
+        self.assertIn("/var/lib/ganeti/hmac.key", self.nodes.files["two.example.com"])
 
     def test_stops(self) -> None:
         """

@@ -1,0 +1,3 @@
+"""
+Joining a cluster: what the new machine and the master do with the messages of L{gnttwist.wire.join}.
+"""

@@ -1,0 +1,135 @@
+"""
+Nodes come, change and go in a real sandbox.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from twisted.trial.unittest import TestCase
+
+from gnttwist.paths import Paths
+from gnttwist.sandbox.layout import read_state
+from gnttwist.sandbox.processes import belonging, wait_until
+
+DEADLINE = 60
+GNT = str(Path(sys.executable).parent / "gnt")
+CODE = re.compile(r"--code (\S+)")
+
+
+class NodeTests(TestCase):
+    """
+    A cluster of two nodes and a spare machine.
+    """
+
+    timeout = 180
+
+    def setUp(self) -> None:
+        # A unix socket's path is limited to 107 bytes, so it cannot be below trial's directory.
+        self.directory = Path(tempfile.mkdtemp(prefix="gnt-"))
+        self.addCleanup(shutil.rmtree, self.directory)
+        path = self.directory / "s"
+        self.environment = {"PATH": os.environ["PATH"], "HOME": str(self.directory)}
+        up = self.gnt("sandbox", "up", "--dir", str(path), "--nodes", "2", "--spare", "1", "--json")
+        self.addCleanup(self.gnt, "sandbox", "down", "--dir", str(path))
+        self.environment |= msgspec.json.decode(up)
+        self.sandbox = read_state(path)
+        self.master, self.second = (self.sandbox.paths(each) for each in self.sandbox.nodes)
+        [self.machine] = self.sandbox.spares
+        self.spare = self.sandbox.paths(self.machine)
+
+    def gnt(self, *arguments: str, code: int = 0) -> str:
+        """
+        Run a command on the master.
+
+        @return: What it printed; its error where C{code} is not 0.
+        """
+        done = subprocess.run(
+            [GNT, *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+            env=self.environment,
+        )
+        self.assertEqual(done.returncode, code, (arguments, done.stdout, done.stderr))
+        return done.stderr if code else done.stdout
+
+    def prepare(self, *options: str) -> tuple["subprocess.Popen[str]", str]:
+        """
+        Prepare the spare machine.
+
+        @return: The process that waits, and its code.
+        """
+        process = subprocess.Popen(
+            [
+                *(GNT, "--root", str(self.spare.root), "node", "prepare"),
+                *("--address", self.machine.address, "--start", *options),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=self.environment,
+        )
+        self.addCleanup(self.ended, process)
+        assert process.stdout is not None
+        for line in process.stdout:
+            found = CODE.search(line)
+            if found:
+                return process, found[1]
+        self.fail("it prints no code")
+        raise AssertionError
+
+    def ended(self, process: "subprocess.Popen[str]") -> None:
+        """
+        Leave no process behind.
+        """
+        process.kill()
+        process.communicate(timeout=DEADLINE)
+
+    def has(self, paths: Paths, name: str, text: str) -> bool:
+        """
+        Whether a node's file comes to hold some text.
+        """
+
+        def look() -> bool:
+            file = paths.data / name
+            return file.exists() and text in file.read_text()
+
+        return wait_until(look, 20)
+
+    def test_life(self) -> None:
+        """
+        A machine joins by a code that is good once, is drained, loses and gets its copy of the configuration, and is
+        removed without a trace. Preparing that was killed is repeated.
+        """
+        name, address = self.machine.name, self.machine.address
+        process, old = self.prepare()
+        self.ended(process)
+        add = ("node", "add", name, "--address", address, "--code")
+        self.assertIn("cannot talk", self.gnt(*add, old, code=1))
+        process, code = self.prepare()
+        self.assertIn("not the one", self.gnt(*add, old, code=1))
+        self.gnt(*add, code)
+        process.communicate(timeout=DEADLINE)
+        self.assertEqual(process.returncode, 0)
+        self.assertIn("already", self.gnt(*add, code, code=1))
+        self.assertTrue(self.has(self.spare, "config.data", name))
+        self.assertTrue(self.has(self.second, "ssconf_node_list", name))
+        self.assertIn("in order", self.gnt("cluster", "verify"))
+
+        self.gnt("node", "modify", name, "--drained", "yes")
+        self.assertTrue(wait_until(lambda: not self.spare.config_export.exists(), 20))
+        self.gnt("node", "modify", name, "--drained", "no")
+        self.assertTrue(self.has(self.spare, "config.data", name))
+
+        self.gnt("node", "remove", "-f", name)
+        self.assertTrue(wait_until(lambda: not any(belonging(self.spare.root)), 20))
+        self.assertTrue(wait_until(lambda: not any(self.spare.data.iterdir()), 5))
+        self.assertNotIn(name, self.gnt("node", "list"))
