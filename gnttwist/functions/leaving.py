@@ -18,6 +18,7 @@ from pathlib import Path
 
 from gnttwist.functions.registry import GUEST_MARK
 from gnttwist.paths import Paths
+from gnttwist.privileges.accounts import ROOT, load
 
 GRACE = 3.0
 """
@@ -34,9 +35,9 @@ LAST = "ssconf_master_candidates_certs"
 What the node daemon knows the master by, until its end.
 """
 
-DAEMONS = ("gnt-rapi", "gnt-confd", "gnt-noded", "gnt-launcher")
+DAEMONS = (("gnt-rapi", "rapi"), ("gnt-confd", "confd"), ("gnt-noded", "noded"), ("gnt-launcher", ROOT))
 """
-Those that a node may have, in the order of their end.
+Those that a node may have, in the order of their end, and whose user each is.
 """
 
 
@@ -85,8 +86,9 @@ def finish(paths: Paths) -> None:
     """
     End this node's daemons, and remove everything that they kept.
     """
-    for daemon in DAEMONS:
-        _end(paths.pid(daemon))
+    accounts = load(paths)
+    for daemon, role in DAEMONS:
+        end(paths.pid(daemon), accounts.uid(role) if accounts.separate else os.geteuid())
     forget_secrets(paths)
     with suppress(FileNotFoundError):
         (paths.data / LAST).unlink()
@@ -94,7 +96,13 @@ def finish(paths: Paths) -> None:
         shutil.rmtree(paths.data / "noded")
 
 
-def _end(pid_file: Path) -> None:
+def end(pid_file: Path, user: int) -> None:
+    """
+    End the daemon that holds a pid file: in order, and if it takes too long, by force.
+
+    @param user: Whose it is. The file is the daemon's to write, so one that was taken over may name any process
+        there: others' are left alone.
+    """
     pid = _holder(pid_file)
     if pid is None:
         return
@@ -104,7 +112,7 @@ def _end(pid_file: Path) -> None:
         return
     try:
         # Still the same: what held the file when its number was read may have ended before it was opened.
-        if _holder(pid_file) != pid:
+        if _holder(pid_file) != pid or _user(pid) != user:
             return
         signal.pidfd_send_signal(process, signal.SIGTERM)
         if not select.select([process], [], [], STOP_TIME)[0]:
@@ -114,6 +122,17 @@ def _end(pid_file: Path) -> None:
         return
     finally:
         os.close(process)
+
+
+def _user(pid: int) -> int | None:
+    """
+    Whom a process acts for. By what the kernel says in words: the owner of its directory may be root all the same.
+    """
+    try:
+        text = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return None
+    return next(int(each.split()[2]) for each in text.splitlines() if each.startswith("Uid:"))
 
 
 def _holder(pid_file: Path) -> int | None:

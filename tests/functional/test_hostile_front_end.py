@@ -11,10 +11,11 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from shutil import rmtree
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -22,6 +23,7 @@ from gnttwist.launcher import protocol
 from gnttwist.noded.descriptors import sealed
 from gnttwist.noded.processes import Process
 from gnttwist.paths import Paths
+from gnttwist.wire.call_types import DiskArgument, InstanceArgument
 from gnttwist.wire.calls import FUNCTIONS
 from tests.functional.test_launcher import FrontEnd
 from tests.noded.process_conformance import read_all
@@ -74,6 +76,12 @@ Values of all kinds.
 """
 
 
+ODD_TEXTS = ("", "../..", "/etc/shadow", "a\0b", "-rf", "\ud7ff" * 300, "x" * 100_000, "fake", "kvm", "file")
+"""
+Texts that are no names; the last ones are names where another may be wanted.
+"""
+
+
 def disk(path: str, **more: Any) -> dict[str, Any]:
     """
     A file disk.
@@ -95,6 +103,42 @@ def instance(name: str, **more: Any) -> dict[str, Any]:
         "disks_info": [],
         **more,
     }
+
+
+def odd(kind: Any) -> Iterator[Any]:
+    """
+    Values of a type of the table that no honest caller sends.
+    """
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin is UnionType:
+        for each in inner:
+            yield from odd(each)
+    elif origin is list:
+        yield []
+        yield from ([each, each] for each in odd(inner[0]))
+    elif origin is dict:
+        yield {}
+        yield from ({"": each, "../..": each} for each in odd(inner[1]))
+    elif origin is tuple:
+        members = [list(odd(each)) for each in inner]
+        for variant in range(max(map(len, members))):
+            yield [each[variant % len(each)] for each in members]
+    elif kind is DiskArgument:
+        yield from (disk(each) for each in OUTSIDE)
+        yield from ({"dev_type": each, "logical_id": [[]], "size": -1} for each in ODD_TEXTS)
+    elif kind is InstanceArgument:
+        yield from (instance(each, disks_info=[disk(each)], os=each) for each in ODD_TEXTS)
+        yield instance("web1", beparams={"maxmem": "x", "vcpus": {}}, hvparams={"": None}, osparams={"": 1})
+        yield instance("web1", hypervisor="kvm", beparams={}, disks_info=[disk("/etc/shadow")])
+    else:
+        yield from {
+            str: ODD_TEXTS,
+            int: (-1, 0, 2**63),
+            float: (-1, 0, 1e300),
+            bool: (True, False),
+            NoneType: (None,),
+            Any: ODD,
+        }[kind]
 
 
 class HostileTests(SynchronousTestCase):
@@ -307,6 +351,22 @@ class HostileTests(SynchronousTestCase):
                 told = f"{name} {value!r:.60}: {payload}"
                 self.assertTrue(success or not str(payload).startswith(CRASHED), told)
             self.refused(name, *[None] * (count + 1))
+
+    def test_right_types(self) -> None:
+        """
+        Values of the right types that make no sense get as far as functions' code, and no further.
+        """
+        for name, signature in FUNCTIONS.items():
+            # They wait, or have nothing to refuse: this node is none that others rely on.
+            if name in ("test_delay", "restricted_command", "node_leave_cluster"):
+                continue
+            kinds = [list(odd(each)) for each in signature.arguments.values()]
+            for variant in range(max(map(len, kinds), default=0)):
+                arguments = [each[variant % len(each)] for each in kinds]
+                success, payload = self.call(name, *arguments)
+                told = f"{name} {arguments!r:.200}: {payload}"
+                self.assertTrue(success or not str(payload).startswith(CRASHED), told)
+                self.assertFalse(str(payload).startswith("wrong argument"), told)
 
     def test_oracles(self) -> None:
         """

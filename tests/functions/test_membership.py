@@ -2,7 +2,9 @@
 Tests for L{gnttwist.functions.membership} and L{gnttwist.functions.leaving}.
 """
 
+import fcntl
 import os
+import signal
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -106,6 +108,22 @@ class LeavingTests(NodeTestCase):
             leaving.finish(self.context.paths)
             self.assertEqual(daemon.wait(10), -15)
         self.assertEqual(list(self.context.paths.data.iterdir()), [])
+
+    def test_others_process(self) -> None:
+        """
+        A pid file that names another user's process, as a daemon that was taken over may write it, ends nothing.
+        """
+        bystander = subprocess.Popen(["sleep", "30"])
+        self.addCleanup(bystander.wait)
+        self.addCleanup(bystander.kill)
+        pid_file = self.context.paths.pid("gnt-noded")
+        pid_file.write_text(f"{bystander.pid}\n")
+        with pid_file.open("rb") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            leaving.end(pid_file, os.geteuid() + 1)
+            self.assertIsNone(bystander.poll())
+            leaving.end(pid_file, os.geteuid())
+        self.assertEqual(bystander.wait(10), -signal.SIGTERM)
 
     def test_stale_pid(self) -> None:
         """
