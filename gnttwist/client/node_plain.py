@@ -65,6 +65,10 @@ def calls(context: ssl.SSLContext, name: str, address: str, port: int = PORT) ->
         connection.request("GET", "/functions")
         answer = connection.getresponse()
         body = answer.read(ANSWER_LIMIT + 1)
+    except TimeoutError as reason:
+        raise NotAnswering(
+            f"Node {name} says nothing on {address}:{port} for {TIMEOUT:.0f} seconds"
+        ) from reason
     except (OSError, http.client.HTTPException) as reason:
         raise NotAnswering(f"Node {name} does not answer on {address}:{port}: {reason}") from reason
     finally:

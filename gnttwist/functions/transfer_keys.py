@@ -24,6 +24,11 @@ SKEW = timedelta(minutes=5)
 It begins to hold this long ago, for peers whose clocks are behind.
 """
 
+MOST_KEYS = 1000
+"""
+Keys on a node, at most: each disk's transfer has one, and removes it. They are in memory.
+"""
+
 NAME = re.compile(r"x509-[0-9]{14}-[0-9a-f]{16}")
 KEY, CERTIFICATE = "key", "cert"
 
@@ -56,8 +61,13 @@ def x509_cert_create(context: Context, validity: Any) -> list[str]:
     )
     certificate = made.public_bytes(Encoding.PEM)
     name = f"x509-{now:%Y%m%d%H%M%S}-{secrets.token_hex(8)}"
-    directory = _directory(context) / name
-    directory.mkdir(mode=0o700, parents=True)
+    every = _directory(context)
+    if len(os.listdir(every)) >= MOST_KEYS:
+        raise FunctionError(
+            f"{context.paths.canonical(every)} holds {MOST_KEYS} keys, the most that may be: remove old ones"
+        )
+    directory = every / name
+    directory.mkdir(mode=0o700)
     private = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
     files.replace(directory / KEY, private, mode=0o400)
     files.replace(directory / CERTIFICATE, certificate, mode=0o400)

@@ -2,6 +2,7 @@
 Tests for L{gnttwist.functions.node}, L{gnttwist.functions.verify} and L{gnttwist.functions.table}.
 """
 
+import contextlib
 import hashlib
 import inspect
 import os
@@ -10,7 +11,7 @@ from gnttwist.functions.facts import node_facts
 from gnttwist.functions.node import bridges_exist, master_node_name, missing_bridges, node_info
 from gnttwist.functions.registry import FunctionError
 from gnttwist.functions.table import functions
-from gnttwist.functions.verify import node_verify, reachable
+from gnttwist.functions.verify import CHECKS, node_verify, reachable
 from gnttwist.wire.calls import FUNCTIONS
 from tests.functions.context import NODE, NodeTestCase
 
@@ -213,6 +214,30 @@ class VerifyTests(NodeTestCase):
             for key in ("filelist", "user-scripts"):
                 reason = self.assertRaises(FunctionError, node_verify, self.context, {key: [path]}, "c", {})
                 self.assertIn(path, str(reason))
+
+    def test_any_value(self) -> None:
+        """
+        Whatever a check is asked with, it answers or refuses in words.
+        """
+        odd: tuple[object, ...] = (
+            None,
+            True,
+            -1,
+            2**70,
+            1.5,
+            "",
+            "../..",
+            "a\0b",
+            [],
+            [[[]]],
+            [None],
+            {},
+            {"": None},
+        )
+        for key in CHECKS:
+            for value in odd:
+                with contextlib.suppress(FunctionError):
+                    node_verify(self.context, {key: value}, "c", {"fake": {}})
 
     def test_scripts(self) -> None:
         """

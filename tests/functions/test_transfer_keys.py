@@ -8,7 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from gnttwist.functions.registry import FunctionError
-from gnttwist.functions.transfer_keys import x509_cert_create, x509_cert_remove
+from gnttwist.functions.transfer_keys import MOST_KEYS, x509_cert_create, x509_cert_remove
 from tests.functions.context import NODE, NodeTestCase
 
 
@@ -42,6 +42,18 @@ class TransferKeyTests(NodeTestCase):
         for _ in range(2):
             x509_cert_remove(self.context, name)
         self.assertEqual([each.name for each in (self.context.paths.run / "crypto").iterdir()], [other])
+
+    def test_full(self) -> None:
+        """
+        Nobody fills the node's memory with keys.
+        """
+        name, _ = x509_cert_create(self.context, 60)
+        place = self.context.paths.run / "crypto"
+        for number in range(MOST_KEYS - 1):
+            (place / f"x509-{number}").mkdir()
+        self.assertIn("1000 keys", str(self.assertRaises(FunctionError, x509_cert_create, self.context, 60)))
+        x509_cert_remove(self.context, name)
+        x509_cert_create(self.context, 60)
 
     def test_hostile(self) -> None:
         """
