@@ -31,6 +31,7 @@ ALLOWED: dict[str, set[str]] = {
         "config.defaults",
         "config.parameters",
         "jobs.context",
+        "jobs.limits",
     },
     "functions": BASE | {"wire"},
     "launcher": BASE | {"wire", "functions"},

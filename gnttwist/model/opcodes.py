@@ -18,6 +18,15 @@ from gnttwist.model.opcode_cluster import (
     OpOsDiagnose,
     OpTestDelay,
 )
+from gnttwist.model.opcode_cluster_modify import OpClusterSetParams
+from gnttwist.model.opcode_group import (
+    OpGroupAdd,
+    OpGroupAssignNodes,
+    OpGroupEvacuate,
+    OpGroupRemove,
+    OpGroupRename,
+    OpGroupSetParams,
+)
 from gnttwist.model.opcode_instance import (
     OpInstanceConsole,
     OpInstanceCreate,
@@ -36,6 +45,13 @@ from gnttwist.model.opcode_instance_disks import (
     OpInstanceRecreateDisks,
 )
 from gnttwist.model.opcode_instance_modify import OpInstanceSetParams
+from gnttwist.model.opcode_network import (
+    OpNetworkAdd,
+    OpNetworkConnect,
+    OpNetworkDisconnect,
+    OpNetworkRemove,
+    OpNetworkSetParams,
+)
 from gnttwist.model.opcode_node import (
     OpNodeAdd,
     OpNodeEvacuate,
@@ -47,12 +63,20 @@ from gnttwist.model.opcode_node import (
     OpOobCommand,
     OpRestrictedCommand,
 )
+from gnttwist.model.opcode_tags import OpTagsDel, OpTagsGet, OpTagsSearch, OpTagsSet
 
 _ALL: tuple[type[Opcode], ...] = (
     OpClusterPostInit,
+    OpClusterSetParams,
     OpClusterVerify,
     OpClusterVerifyConfig,
     OpClusterVerifyGroup,
+    OpGroupAdd,
+    OpGroupAssignNodes,
+    OpGroupEvacuate,
+    OpGroupRemove,
+    OpGroupRename,
+    OpGroupSetParams,
     OpInstanceActivateDisks,
     OpInstanceConsole,
     OpInstanceCreate,
@@ -67,6 +91,11 @@ _ALL: tuple[type[Opcode], ...] = (
     OpInstanceSetParams,
     OpInstanceShutdown,
     OpInstanceStartup,
+    OpNetworkAdd,
+    OpNetworkConnect,
+    OpNetworkDisconnect,
+    OpNetworkRemove,
+    OpNetworkSetParams,
     OpNodeAdd,
     OpNodeEvacuate,
     OpNodeMigrate,
@@ -77,6 +106,10 @@ _ALL: tuple[type[Opcode], ...] = (
     OpOobCommand,
     OpOsDiagnose,
     OpRestrictedCommand,
+    OpTagsDel,
+    OpTagsGet,
+    OpTagsSearch,
+    OpTagsSet,
     OpTestDelay,
 )
 

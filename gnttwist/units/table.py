@@ -5,11 +5,29 @@ Which unit carries out which opcode.
 from typing import Any
 
 from gnttwist.model import opcode_cluster as cluster_opcodes
+from gnttwist.model import opcode_group as group_opcodes
 from gnttwist.model import opcode_instance as instance_opcodes
 from gnttwist.model import opcode_instance_disks as disk_opcodes
+from gnttwist.model import opcode_network as network_opcodes
 from gnttwist.model import opcode_node as node_opcodes
+from gnttwist.model import opcode_tags as tag_opcodes
+from gnttwist.model.opcode_cluster_modify import OpClusterSetParams
 from gnttwist.model.opcode_instance_modify import OpInstanceSetParams
-from gnttwist.units import activation, cluster, delay, instance_data, node_tasks, os_diagnose, power
+from gnttwist.units import (
+    activation,
+    cluster,
+    cluster_modify,
+    delay,
+    group,
+    group_parameters,
+    instance_data,
+    network,
+    network_connection,
+    node_tasks,
+    os_diagnose,
+    power,
+    tags,
+)
 from gnttwist.units.create import create
 from gnttwist.units.grow import grow
 from gnttwist.units.modify import modify
@@ -32,6 +50,22 @@ _ALL: tuple[Unit[Any], ...] = (
     Unit(cluster_opcodes.OpClusterVerifyGroup, 1, verify_group),
     Unit(cluster_opcodes.OpOsDiagnose, 1, os_diagnose.diagnose),
     Unit(cluster_opcodes.OpTestDelay, 1, delay.delay),
+    Unit(OpClusterSetParams, 1, cluster_modify.modify),
+    Unit(group_opcodes.OpGroupAdd, 1, group.add),
+    Unit(group_opcodes.OpGroupAssignNodes, 1, group.assign),
+    Unit(group_opcodes.OpGroupEvacuate, 1, group.evacuate),
+    Unit(group_opcodes.OpGroupRemove, 1, group.remove),
+    Unit(group_opcodes.OpGroupRename, 1, group.rename),
+    Unit(group_opcodes.OpGroupSetParams, 1, group_parameters.modify),
+    Unit(network_opcodes.OpNetworkAdd, 1, network.add),
+    Unit(network_opcodes.OpNetworkConnect, 1, network_connection.connect),
+    Unit(network_opcodes.OpNetworkDisconnect, 1, network_connection.disconnect),
+    Unit(network_opcodes.OpNetworkRemove, 1, network.remove),
+    Unit(network_opcodes.OpNetworkSetParams, 1, network.modify),
+    Unit(tag_opcodes.OpTagsDel, 1, tags.remove),
+    Unit(tag_opcodes.OpTagsGet, 1, tags.get),
+    Unit(tag_opcodes.OpTagsSearch, 1, tags.search),
+    Unit(tag_opcodes.OpTagsSet, 1, tags.add),
     Unit(disk_opcodes.OpInstanceActivateDisks, 1, activation.activate),
     Unit(disk_opcodes.OpInstanceDeactivateDisks, 1, activation.deactivate),
     Unit(instance_opcodes.OpInstanceConsole, 1, instance_data.console),

@@ -169,7 +169,7 @@ class World:
     ) -> bool:
         base, plus, variant = name.partition("+")
         variants = next(each[4] for each in state.oses if each[0] == base)
-        if bool(variants) != bool(plus) or (plus and variant not in variants):
+        if not force and (bool(variants) != bool(plus) or (plus and variant not in variants)):
             raise FunctionFailed(f"OS {base} has variants {variants}, not {variant!r}")
         return True
 

@@ -90,7 +90,9 @@ def os_validate(
         if required:
             require(context, name)
         return False
-    found.variant(name, force=bool(force_variant))
+    if not force_variant:
+        # Parameters of an OS for all its variants are checked without one.
+        found.variant(name)
     if max(found.api_versions) < WITH_PARAMETERS:
         return True
     if "parameters" in wanted:
