@@ -2,7 +2,6 @@
 C{gnt node}: the commands that change nodes or have them do something.
 """
 
-import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -12,11 +11,9 @@ from gnttwist.cli import parameters
 from gnttwist.cli.follow import run, submit_option
 from gnttwist.cli.output import plain
 from gnttwist.cli.session import Session, json_option, opcode, pass_session
+from gnttwist.cli.submitting import confirm, dry_run_option, force_option
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-dry_run_option = click.option("--dry-run", is_flag=True, help="Check everything and change nothing.")
-force_option = click.option("-f", "--force", is_flag=True, help="Do not ask whether it is meant.")
 
 
 def flag(*names: str, text: str) -> Callable[[F], F]:
@@ -39,19 +36,6 @@ def node_parameters(text: str | None) -> dict[str, Any] | None:
     What C{--node-parameters} says.
     """
     return None if text is None else parameters.typed(parameters.pairs(text))
-
-
-def confirm(question: str, force: bool) -> None:
-    """
-    Ask, unless that was answered beforehand.
-
-    @raise click.UsageError: There is nobody to ask.
-    """
-    if force:
-        return
-    if not sys.stdin.isatty():
-        raise click.UsageError("there is no terminal to ask on: say -f to do it without being asked")
-    click.confirm(question, abort=True, err=True)
 
 
 @click.command()

@@ -92,3 +92,38 @@ def numbered(texts: tuple[str, ...], what: str) -> list[dict[str, Any]]:
     if sorted(found) != list(range(len(found))):
         raise click.BadParameter(f"--{what}: number them 0, 1, 2, ... without gaps")
     return [found[number] for number in sorted(found)]
+
+
+def sized(members: dict[str, Any]) -> dict[str, Any]:
+    """
+    A disk's members, its size in MiB.
+    """
+    return {**members, "size": size(members["size"])} if "size" in members else members
+
+
+ACTIONS = frozenset({"add", "attach", "detach", "modify", "remove"})
+"""
+What can be done to one disk or network interface.
+"""
+
+
+def item_change(text: str, what: str) -> list[Any]:
+    """
+    C{add:size=1g}, C{2:add,size=1g}, C{0:mode=ro}, C{data:remove} as action, which one, and members.
+
+    @raise click.BadParameter: It is none of these.
+    """
+    which, _, rest = text.partition(":")
+    found = sorted(ACTIONS.intersection(pairs(rest)))
+    if which in ACTIONS - {"modify"}:
+        found, which = [which, *found], "-1"
+    if not which or len(found) > 1:
+        raise click.BadParameter(
+            f"--{what} {text}: say one thing to do and which, as in add:..., 0:remove or 1:name=value"
+        )
+    action = found[0] if found else "modify"
+    given = {name: value for name, value in pairs(rest).items() if name != action}
+    if action in ("remove", "detach") and given:
+        raise click.BadParameter(f"--{what} {text}: nothing else can be said of what is {action}d")
+    number = int(which) if which.lstrip("-").isdigit() and which.isascii() else which
+    return [action, number, given]

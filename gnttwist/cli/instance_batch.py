@@ -1,0 +1,78 @@
+"""
+C{gnt instance batch-create}: many instances from one file.
+"""
+
+from typing import Any
+
+import click
+import msgspec
+
+from gnttwist.cli.follow import JobFailed, follow, view
+from gnttwist.cli.output import print_json
+from gnttwist.cli.session import Session, opcode, pass_session
+from gnttwist.cli.submitting import How, carry_out, job_options
+from gnttwist.errors import OperationError
+
+LARGEST = 16 << 20
+"""
+Bytes of a file that is read: ten thousand instances have about 5 MB.
+"""
+
+
+@click.command("batch-create")
+@click.argument("file", type=click.File("rb"))
+@click.option("-I", "--iallocator", metavar="NAME", help="What places those that name no node.")
+@click.option("--opportunistic-locking", is_flag=True, help="Do not wait for nodes that others have locked.")
+@job_options
+@pass_session
+def batch_create(
+    session: Session, file: Any, iallocator: str | None, opportunistic_locking: bool, how: How
+) -> None:
+    """
+    Make the instances that FILE describes: a JSON list of objects, each with the parameters of
+    OP_INSTANCE_CREATE. Each is made by a job of its own.
+    """
+    op = opcode(
+        "OP_INSTANCE_MULTI_ALLOC",
+        instances=[_creation(each, index) for index, each in enumerate(_read(file))],
+        iallocator=iallocator,
+        opportunistic_locking=opportunistic_locking,
+    )
+    quiet = How(how.only, how.dry_run)
+    result = carry_out(session, op, how if how.only else quiet)
+    if result is None:
+        return
+    jobs = [
+        (name, job)
+        for name, (accepted, job) in zip(result["allocatable"], result["jobs"], strict=False)
+        if accepted
+    ]
+    failed = [f"{name}: it fits nowhere" for name in result["failed"]]
+    failed += [str(text) for accepted, text in result["jobs"] if not accepted]
+    with view(quiet=how.as_json) as shown:
+        for name, job in jobs:
+            try:
+                follow(session.client, job, shown)
+            except (OperationError, JobFailed) as reason:
+                failed.append(f"{name}: {reason}")
+    if how.as_json:
+        print_json({"jobs": [job for _, job in jobs], "failed": failed})
+    if failed:
+        raise JobFailed("; ".join(failed))
+
+
+def _read(file: Any) -> list[dict[str, Any]]:
+    content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise click.ClickException(f"{file.name} has more than {LARGEST >> 20} MiB")
+    try:
+        return msgspec.json.decode(content, type=list[dict[str, Any]])
+    except (msgspec.DecodeError, UnicodeDecodeError) as reason:
+        raise click.ClickException(f"{file.name} is not a JSON list of objects: {reason}") from reason
+
+
+def _creation(members: dict[str, Any], index: int) -> dict[str, Any]:
+    if not isinstance(members.get("instance_name"), str):
+        raise click.ClickException(f"instance {index} in the file has no instance_name")
+    usual = {"mode": "create", "disks": [], "nics": [{}], "name_check": False, "ip_check": False}
+    return {**usual, **members, "OP_ID": "OP_INSTANCE_CREATE"}
