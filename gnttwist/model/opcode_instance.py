@@ -219,3 +219,8 @@ class OpInstanceMultiAlloc(Opcode, frozen=True, kw_only=True):
     opportunistic_locking: bool = False
     iallocator: NonEmpty | None = None
     instances: list[Any] = []
+
+    def __post_init__(self) -> None:
+        if any(isinstance(each, dict) and each.get("osparams_secret") for each in self.instances):
+            # Only an opcode's own secrets are kept out of the store.
+            raise ValueError("osparams_secret cannot be given here; submit a job for each such instance")

@@ -30,6 +30,7 @@ from gnttwist.model.opcode_group import (
 from gnttwist.model.opcode_instance import (
     OpInstanceConsole,
     OpInstanceCreate,
+    OpInstanceMultiAlloc,
     OpInstanceQueryData,
     OpInstanceReboot,
     OpInstanceReinstall,
@@ -82,6 +83,7 @@ _ALL: tuple[type[Opcode], ...] = (
     OpInstanceCreate,
     OpInstanceDeactivateDisks,
     OpInstanceGrowDisk,
+    OpInstanceMultiAlloc,
     OpInstanceQueryData,
     OpInstanceReboot,
     OpInstanceRecreateDisks,

@@ -114,6 +114,10 @@ async def stopped(
     @param states: What it may be marked as.
     @raise OpPrereqError: It is not, or its node does not say.
     """
+    if instance.admin_state == "up":
+        raise refuse(
+            f"Instance {instance.name} is marked up; it cannot be {what} until it is stopped", ECode.STATE
+        )
     if instance.admin_state not in states:
         raise refuse(
             f"Instance {instance.name} is marked {instance.admin_state}; it cannot be {what} unless it is marked "

@@ -31,6 +31,7 @@ from gnttwist.units import (
 from gnttwist.units.create import create
 from gnttwist.units.grow import grow
 from gnttwist.units.modify import modify
+from gnttwist.units.multi_alloc import multi_alloc
 from gnttwist.units.node_add import add as add_node
 from gnttwist.units.node_modify import modify as modify_node
 from gnttwist.units.node_remove import remove as remove_node
@@ -71,6 +72,7 @@ _ALL: tuple[Unit[Any], ...] = (
     Unit(instance_opcodes.OpInstanceConsole, 1, instance_data.console),
     Unit(instance_opcodes.OpInstanceCreate, 1, create),
     Unit(disk_opcodes.OpInstanceGrowDisk, 1, grow),
+    Unit(instance_opcodes.OpInstanceMultiAlloc, 1, multi_alloc),
     Unit(instance_opcodes.OpInstanceQueryData, 1, instance_data.query_data),
     Unit(instance_opcodes.OpInstanceReboot, 1, reboot),
     Unit(disk_opcodes.OpInstanceRecreateDisks, 1, recreate),
