@@ -12,15 +12,9 @@ from typing import Any
 import click
 
 from gnttwist.cli.follow import run, submit_option
-from gnttwist.cli.node_changes import (
-    confirm,
-    dry_run_option,
-    flag,
-    force_option,
-    ndparams_option,
-    node_parameters,
-)
+from gnttwist.cli.node_changes import flag, ndparams_option, node_parameters
 from gnttwist.cli.session import Session, json_option, opcode, pass_session
+from gnttwist.cli.submitting import confirm, dry_run_option, force_option
 from gnttwist.functions import leaving
 from gnttwist.paths import Paths
 from gnttwist.wire.join import Code, Package
