@@ -152,6 +152,32 @@ DRAIN_NODE, BACK_NODE = (
 )
 REMOVE_NODE = {"OP_ID": "OP_NODE_REMOVE", "node_name": "node9"}
 
+SETTINGS: list[dict[str, Any]] = [
+    {
+        "OP_ID": "OP_CLUSTER_SET_PARAMS",
+        "osparams": {"tiny": {"colour": "red"}},
+        "hidden_os": [["add", "tiny"]],
+        "candidate_pool_size": 3,
+    },
+    {"OP_ID": "OP_GROUP_ADD", "group_name": "rack2"},
+    {"OP_ID": "OP_GROUP_ASSIGN_NODES", "group_name": "rack2", "nodes": ["node2"]},
+    {"OP_ID": "OP_GROUP_SET_PARAMS", "group_name": "rack2", "ndparams": {"ssh_port": 23}},
+    {"OP_ID": "OP_GROUP_RENAME", "group_name": "rack2", "new_name": "rack3"},
+    {"OP_ID": "OP_NETWORK_ADD", "network_name": "net", "network": "198.51.100.0/29"},
+    {
+        "OP_ID": "OP_NETWORK_CONNECT",
+        "network_name": "net",
+        "group_name": "rack3",
+        "network_mode": "bridged",
+        "network_link": "br0",
+    },
+    {"OP_ID": "OP_NETWORK_SET_PARAMS", "network_name": "net", "add_reserved_ips": ["198.51.100.2"]},
+    {"OP_ID": "OP_TAGS_SET", "kind": "network", "name": "net", "tags": ["a", "b"]},
+    {"OP_ID": "OP_TAGS_DEL", "kind": "network", "name": "net", "tags": ["a"]},
+    {"OP_ID": "OP_NETWORK_DISCONNECT", "network_name": "net", "group_name": "rack3"},
+    {"OP_ID": "OP_NETWORK_REMOVE", "network_name": "net"},
+]
+
 OK, ERROR, CANCELED = "success", "error", "canceled"
 
 SCENARIOS = {
@@ -190,6 +216,7 @@ SCENARIOS = {
     "full reboot killed": Scenario(
         real_world, [[DISKLESS, {**REBOOT, "reboot_type": "full"}]], [[OK, CANCELED]], [(3.5, kill(1))]
     ),
+    "settings": Scenario(real_world, [SETTINGS], [[OK] * len(SETTINGS)]),
     "delay": Scenario(real_world, [[DELAY]], [[OK]]),
     "a node's life": Scenario(
         real_world, [[ADD_NODE, DRAIN_NODE, BACK_NODE, REMOVE_NODE]], [[OK, OK, OK, OK]]
@@ -368,6 +395,12 @@ class MasterBoundaryTests(SynchronousTestCase):
         OP_INSTANCE_REBOOT that a user kills while the guest is stopped.
         """
         self.check("full reboot killed")
+
+    def test_settings(self) -> None:
+        """
+        The cluster's parameters, groups, networks and tags.
+        """
+        self.check("settings")
 
     def test_delay(self) -> None:
         """
