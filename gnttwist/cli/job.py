@@ -115,7 +115,7 @@ def watch(session: Session, jobs: tuple[int, ...], as_json: bool) -> int:
     if len(jobs) > MAX_WATCHED:
         raise click.UsageError(f"{MAX_WATCHED} jobs can be watched at once")
     with view(quiet=as_json) as shown:
-        outcomes = watch_all(session.connect, jobs, shown)
+        outcomes = watch_all(session.client, tuple(dict.fromkeys(jobs)), shown)
     if as_json:
         print_json(
             [

@@ -1,21 +1,27 @@
 """
-Following several jobs at once: a connection and a thread for each, one place where all of it is shown.
+Following several jobs at once, over one connection.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from threading import Lock, Thread
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 from attrs import define, field, frozen
 
-from gnttwist.cli.follow import View, follow
+from gnttwist.cli.follow import FIELDS, View, outcome
+from gnttwist.cli.output import plain
 from gnttwist.client.luxi import LuxiClient
 from gnttwist.errors import GnttwistError
+from gnttwist.model.job import FINAL
 
 MAX_WATCHED = 50
 """
 Jobs at once: more bars than that do not fit on a screen.
+"""
+
+PATIENCE = 60.0
+"""
+Seconds after which a call is answered though nothing changed.
 """
 
 
@@ -39,77 +45,60 @@ class Together:
     """
 
     _shown: View
-    _lock: Lock = field(factory=Lock, init=False)
     _going_on: dict[int, Mapping[str, Any]] = field(factory=dict, init=False)
 
     def line(self, job: int, text: str) -> None:
         """
         A line of one job's log.
         """
-        with self._lock:
-            self._shown.line(f"job {job}: {text}")
+        self._shown.line(f"job {job}: {text}")
 
     def progress(self, job: int, value: Mapping[str, Any] | None) -> None:
         """
         How far the things are that one job is doing.
         """
-        with self._lock:
-            self._going_on[job] = value or {}
-            self._shown.progress(
-                {
-                    f"job {each}: {what}": far
-                    for each, all in self._going_on.items()
-                    for what, far in all.items()
-                }
-            )
+        self._going_on[job] = value or {}
+        self._shown.progress(
+            {f"job {each}: {what}": far for each, all in self._going_on.items() for what, far in all.items()}
+        )
 
 
-@frozen
-class Part:
-    """
-    One job's L{View}.
-    """
-
-    _together: Together
-    _job: int
-
-    def line(self, text: str) -> None:
-        """
-        A line of its log.
-        """
-        self._together.line(self._job, text)
-
-    def progress(self, value: Mapping[str, Any] | None) -> None:
-        """
-        How far it is.
-        """
-        self._together.progress(self._job, value)
-
-
-def watch_all(connect: Callable[[], LuxiClient], jobs: Sequence[int], shown: View) -> dict[int, Outcome]:
+def watch_all(client: LuxiClient, jobs: Sequence[int], shown: View) -> dict[int, Outcome]:
     """
     Follow jobs until all have ended.
-
-    @param connect: Makes a connection; each job has one of its own.
     """
     together = Together(shown)
     outcomes: dict[int, Outcome] = {}
 
-    def watch(job: int) -> None:
-        part = Part(together, job)
-        try:
-            with connect() as client:
-                outcomes[job] = Outcome(follow(client, job, part))
-        except (GnttwistError, OSError) as reason:
-            outcomes[job] = Outcome(error=str(reason))
-        except click.ClickException as reason:
-            outcomes[job] = Outcome(error=reason.format_message())
-        part.line(outcomes[job].error or "success")
+    def ended(job: int, how: Outcome) -> None:
+        outcomes[job] = how
+        left.discard(job)
+        together.progress(job, None)
+        together.line(job, how.error or "success")
 
-    # They end with the process, so that nobody who interrupts it has to wait for jobs.
-    threads = [Thread(target=watch, args=(job,), daemon=True) for job in dict.fromkeys(jobs)]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
+    left = set(jobs)
+    for job, [status] in zip(jobs, client.call("QueryJobs", list(jobs), ["status"]), strict=True):
+        if status is None and job in left:
+            ended(job, Outcome(error=f"there is no job {job}"))
+    revision = moment = 0
+    while left:
+        revision, told, moment = client.call(
+            "WaitForAnyJobChange", sorted(left), list(FIELDS), revision, PATIENCE, moment
+        )
+        for job, (status, progress), lines in told:
+            for _, _, kind, payload in lines:
+                if kind == "message":
+                    together.line(job, plain(payload))
+            together.progress(job, progress)
+            if status in FINAL:
+                ended(job, _outcome(client, job))
     return outcomes
+
+
+def _outcome(client: LuxiClient, job: int) -> Outcome:
+    try:
+        return Outcome(outcome(client, job))
+    except GnttwistError as reason:
+        return Outcome(error=str(reason))
+    except click.ClickException as reason:
+        return Outcome(error=reason.format_message())

@@ -15,6 +15,7 @@ class Changes:
     """
 
     _revisions: OrderedDict[int, int] = field(factory=OrderedDict, init=False)
+    _newest: int = field(default=0, init=False)
 
     def note(self, job: int, revision: int) -> bool:
         """
@@ -26,14 +27,21 @@ class Changes:
             return False
         self._revisions[job] = revision
         self._revisions.move_to_end(job)
+        self._newest = revision
         return True
+
+    def forget(self, job: int) -> None:
+        """
+        Whether a job changed is not asked any more.
+        """
+        self._revisions.pop(job, None)
 
     @property
     def newest(self) -> int:
         """
         The revision of the last change of any job; 0 if there was none.
         """
-        return next(reversed(self._revisions.values()), 0)
+        return self._newest
 
     def since(self, revision: int) -> list[tuple[int, int]]:
         """

@@ -3,6 +3,7 @@ A job in memory: its newest state, which the job's own code goes on from, and it
 all that others may see.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -82,6 +83,7 @@ class JobView:
 
     @ivar progress: What is going on, by what it is.
     @ivar revision: The store's, when the job or its log last changed.
+    @ivar _marks: The revision of each line.
     """
 
     job: Job
@@ -89,6 +91,14 @@ class JobView:
     _count: int = 0
     progress: Mapping[str, Progress] = field(factory=dict)
     revision: int = 0
+    _marks: Sequence[int] = ()
+
+    @property
+    def id(self) -> int:
+        """
+        The job's number.
+        """
+        return self.job.id
 
     @property
     def log(self) -> Sequence[LogEntry]:
@@ -102,6 +112,13 @@ class JobView:
         The lines that came after one; 0 for all.
         """
         return self._lines[max(0, serial) : self._count]
+
+    def log_since(self, revision: int) -> Sequence[LogEntry]:
+        """
+        The lines that were stored after a revision; 0 for all.
+        """
+        first = bisect_right(self._marks, revision, 0, min(self._count, len(self._marks)))
+        return self._lines[first : self._count]
 
     @property
     def lines(self) -> int:
@@ -137,6 +154,7 @@ class LiveJob:
     _on_fatal: OnFatal
     view: JobView | None = None
     _waiting_lines: list[LogEntry] = field(factory=list)
+    _marks: list[int] = field(factory=list)
     _lines_in_flight: bool = False
 
     @property
@@ -153,13 +171,15 @@ class LiveJob:
         """
         return self.job.status in FINAL
 
-    def loaded(self, revision: int) -> None:
+    def loaded(self, revision: int, marks: Sequence[int] = ()) -> None:
         """
         Take the state for durable: it was read from the store, or has just been accepted.
 
         @param revision: Of its last change.
+        @param marks: Of each line.
         """
-        self.view = JobView(self.job, self.log.lines, len(self.log.lines), revision=revision)
+        self._marks = list(marks)
+        self.view = self._view_of(self.job, len(self.log.lines), {}, revision)
 
     def commit(self, writes: Sequence[Write] = (), *, job: Job | None = None) -> Deferred[int]:
         """
@@ -211,6 +231,7 @@ class LiveJob:
             raise
 
         def durable(outcome: Committed) -> None:
+            self._marks += [outcome.revision] * (lines - len(self._marks))
             self.view = self._next_view(job, lines, outcome.revision)
             self._published(self)
             result.callback(outcome.revision)
@@ -221,11 +242,14 @@ class LiveJob:
     def _next_view(self, job: Job, lines: int, revision: int) -> JobView:
         before = self.view
         if before is None:
-            return JobView(job, self.log.lines, lines, {}, revision)
+            return self._view_of(job, lines, {}, revision)
         if before.job is job and before.lines == lines:
             # Only the journal has grown.
             revision = before.revision
-        return JobView(job, self.log.lines, lines, before.progress, revision)
+        return self._view_of(job, lines, before.progress, revision)
+
+    def _view_of(self, job: Job, lines: int, progress: Mapping[str, Progress], revision: int) -> JobView:
+        return JobView(job, self.log.lines, lines, progress, revision, self._marks)
 
     def _commit_lines(self) -> Deferred[int]:
         lines, self._waiting_lines = (

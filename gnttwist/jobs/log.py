@@ -26,7 +26,14 @@ def log_key(job: int, serial: int) -> str:
     """
     The store key of a line.
     """
-    return f"{PREFIX}{job:020d}/{serial:010d}"
+    return f"{log_prefix(job)}{serial:010d}"
+
+
+def log_prefix(job: int) -> str:
+    """
+    What the store keys of a job's lines begin with.
+    """
+    return f"{PREFIX}{job:020d}/"
 
 
 class JobLog:

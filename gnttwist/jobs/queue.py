@@ -2,13 +2,14 @@
 The job queue: all jobs, which of them run, and what users may do to them.
 """
 
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 
 from twisted.internet.defer import Deferred, DeferredList
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -30,9 +31,10 @@ from gnttwist.jobs.opcodes import Opcodes
 from gnttwist.jobs.recovery import Found, load
 from gnttwist.jobs.schedule import Cancel, Doom, Fail, Refuse
 from gnttwist.jobs.services import Services
+from gnttwist.jobs.shelf import Kept, Shelf, ended
 from gnttwist.jobs.starting import Starter
 from gnttwist.jobs.subscriptions import Subscriptions
-from gnttwist.model.job import FINAL, Job, timestamp
+from gnttwist.model.job import FINAL, Job, Status, timestamp
 from gnttwist.store.interface import Delete, Store, Transaction
 
 T = TypeVar("T")
@@ -40,6 +42,11 @@ T = TypeVar("T")
 STALE_AT_ONCE = 100
 """
 How many keys are removed in one transaction; it holds 128.
+"""
+
+LINGER = 10.0
+"""
+Seconds that a job that has ended stays in memory whole: hundreds may wait for it, and read its last lines.
 """
 
 PRIORITIES = range(-20, 20)
@@ -100,10 +107,17 @@ class Queue:
         self._jobs: dict[int, LiveJob] = {}
         self._secrets: dict[int, Secrets] = {}
         gate = Gate(lambda: configuration.snapshot.filters)
-        self._starter = Starter(clock, self._places, self._jobs.get, self._new_run, self._doom, gate)
+        self._shelf = Shelf(store)
+        self._fading: deque[tuple[float, LiveJob]] = deque()
+        self._shelving: IDelayedCall | None = None
+        self._archiving: set[int] = set()
+        self._stopping = False
+        self._starter = Starter(
+            clock, self._places, self._jobs.get, self._new_run, self._doom, gate, self._status_of
+        )
         self._services: Services | None = None
         self._unsubscribe: Callable[[], None] | None = None
-        self.subscriptions = Subscriptions(clock, self.job)
+        self.subscriptions = Subscriptions(clock, self._view, lambda id: self.load(id, True))
 
     async def start(self) -> None:
         """
@@ -142,6 +156,10 @@ class Queue:
         """
         if self._unsubscribe is not None:
             self._unsubscribe()
+        self._stopping = True
+        if self._shelving is not None:
+            self._shelving.cancel()
+            self._shelving = None
         self._starter.stop()
         self._intake.stop()
         self._acknowledgements.stop()
@@ -153,16 +171,46 @@ class Queue:
 
     def job(self, id: int) -> JobView | None:
         """
-        A job's newest durable state, also of an archived one; C{None} if there is none.
+        A job's newest durable state; one that has ended may lack its log. C{None} if there is none or it is
+        archived.
         """
-        live = self._jobs.get(id)
-        return None if live is None else live.view
+        return self._view(id) or self._shelf.view(id)
 
-    def jobs(self) -> list[JobView]:
+    def jobs(self) -> Iterator[JobView | Kept]:
         """
-        All jobs, archived ones too.
+        All jobs but archived ones; those that have ended may lack their logs.
+        """
+        yield from self.recent()
+        yield from self._shelf.visible()
+
+    def recent(self) -> list[JobView]:
+        """
+        The jobs that have not ended, and some that have just ended.
         """
         return [each.view for each in self._jobs.values() if each.view is not None]
+
+    async def load(self, id: int, log: bool) -> JobView | None:
+        """
+        A job's newest durable state, also of an archived one.
+
+        @param log: Whether its log is wanted, too.
+        """
+        return self._view(id) or await self._shelf.load(id, log)
+
+    def archived(self) -> AsyncIterator[JobView]:
+        """
+        All archived jobs, without their logs.
+        """
+        return self._shelf.archived()
+
+    def over(self, before: float | None) -> list[int]:
+        """
+        The jobs that can be archived, in order.
+
+        @param before: Only those that ended before this time, in seconds since the epoch; C{None} for all.
+        """
+        self._shelve_all()
+        return self._shelf.over(before)
 
     def locks(self) -> list[LockRow]:
         """
@@ -234,12 +282,12 @@ class Queue:
         return await self.subscriptions.wait_for_change(id, compute, previous, timeout, shared=shared)
 
     async def wait_for_any_change(
-        self, jobs: Collection[int] | None, since: int, timeout: float
-    ) -> tuple[int, list[JobView]]:
+        self, jobs: Collection[int] | None, since: int, timeout: float, *, moment: int | None = None
+    ) -> tuple[int, list[JobView], int]:
         """
         See L{Subscriptions.wait_for_any_change}.
         """
-        return await self.subscriptions.wait_for_any_change(jobs, since, timeout)
+        return await self.subscriptions.wait_for_any_change(jobs, since, timeout, moment=moment)
 
     async def cancel(self, id: int, kill: bool = False) -> tuple[bool, str]:
         """
@@ -249,8 +297,8 @@ class Queue:
         @return: Whether the job ends or will end by this, and a sentence.
         @raise JobLost: There is no such job.
         """
-        live = self._live(id)
-        if live.is_final:
+        live = self._unended(id)
+        if live is None:
             return False, f"Job {id} has already ended"
         run = self._starter.runs.get(id)
         if run is None:
@@ -273,10 +321,17 @@ class Queue:
 
         @return: Whether it is there and has ended.
         """
-        live = self._jobs.get(id)
-        if live is None or not live.is_final or live.job.archived:
+        self._shelve_all()
+        view = self._shelf.view(id)
+        if view is None or id in self._archiving:
             return False
-        await live.commit(job=msgspec.structs.replace(live.job, archived=True))
+        self._archiving.add(id)
+        try:
+            job = msgspec.structs.replace(view.job, archived=True)
+            live = LiveJob(job, JobLog(), self._store, self._published, self._on_fatal)
+            await live.commit(job=job)
+        finally:
+            self._archiving.discard(id)
         return True
 
     async def change_priority(self, id: int, priority: int) -> tuple[bool, str]:
@@ -290,8 +345,8 @@ class Queue:
             raise OpPrereqError(
                 f"Priority {priority} is not between {PRIORITIES[0]} and {PRIORITIES[-1]}", "wrong_input"
             )
-        live = self._live(id)
-        if live.is_final:
+        live = self._unended(id)
+        if live is None:
             return False, f"Job {id} has already ended"
         job = live.job
         for index, op in enumerate(job.ops):
@@ -334,11 +389,25 @@ class Queue:
             self._failed.callback(None)
         self._tell_fatal(failure)
 
-    def _live(self, id: int) -> LiveJob:
+    def _unended(self, id: int) -> LiveJob | None:
+        """
+        A job that has not ended; C{None} if it has.
+        """
         live = self._jobs.get(id)
-        if live is None:
+        if live is None and self._shelf.get(id) is None:
             raise JobLost(f"Job {id} not found")
-        return live
+        return None if live is None or live.is_final else live
+
+    def _view(self, id: int) -> JobView | None:
+        live = self._jobs.get(id)
+        return None if live is None else live.view
+
+    def _status_of(self, id: int) -> Status | None:
+        live = self._jobs.get(id)
+        if live is not None:
+            return live.job.status
+        kept = self._shelf.get(id)
+        return None if kept is None else kept.status
 
     def _time(self) -> tuple[int, int]:
         return timestamp(self._now())
@@ -349,15 +418,40 @@ class Queue:
     def _room(self) -> int:
         return max_queued(self._configuration.snapshot.cluster)
 
-    def _new_live(self, job: Job, log: JobLog, revision: int) -> LiveJob:
+    def _new_live(self, job: Job, log: JobLog, revision: int, marks: Sequence[int] = ()) -> LiveJob:
         live = LiveJob(job, log, self._store, self._published, self._on_fatal)
-        live.loaded(revision)
+        live.loaded(revision, marks)
         self._jobs[job.id] = live
         return live
 
     def _published(self, live: LiveJob) -> None:
-        if live.view is not None:
-            self.subscriptions.changed(live.view)
+        view = live.view
+        if view is None:
+            return
+        if view.job.archived:
+            self._shelf.put(view.id, ended(view.job, view.revision))
+        elif view.is_final:
+            self._fading.append((self._clock.seconds() + LINGER, live))
+            if self._shelving is None and not self._stopping:
+                self._shelving = self._clock.callLater(LINGER, self._shelve)
+        self.subscriptions.changed(view)
+
+    def _shelve(self) -> None:
+        self._shelving = None
+        now = self._clock.seconds()
+        while self._fading and self._fading[0][0] <= now:
+            self._put_away(self._fading.popleft()[1])
+        if self._fading:
+            self._shelving = self._clock.callLater(self._fading[0][0] - now, self._shelve)
+
+    def _shelve_all(self) -> None:
+        while self._fading:
+            self._put_away(self._fading.popleft()[1])
+
+    def _put_away(self, live: LiveJob) -> None:
+        # It may have been told of more than once.
+        if live.view is not None and self._jobs.pop(live.id, None) is not None:
+            self._shelf.put(live.id, ended(live.view.job, live.view.revision))
 
     def _accepted(self, accepted: Accepted, revision: int) -> None:
         live = self._new_live(accepted.job, JobLog(), revision)
@@ -367,18 +461,19 @@ class Queue:
 
     def _resume(self, found: Found) -> None:
         self.subscriptions.restore(found.revisions)
+        for id, each in found.ended.items():
+            self._shelf.put(id, each)
         for job in found.jobs.values():
-            live = self._new_live(job, JobLog(found.lines.get(job.id, ())), found.revisions[job.id])
-            if job.status in FINAL:
-                live.log.close()
-            elif job.status == "queued":
+            log = JobLog(found.lines.get(job.id, ()))
+            live = self._new_live(job, log, found.revisions[job.id], found.marks.get(job.id, ()))
+            if job.status == "queued":
                 self._starter.add(live)
             else:
                 run = self._new_run(live, found.journals.get(job.id), replaying=True)
                 self._starter.runs[job.id] = run
         # All are known before the first goes on: it could end at once, and others be started.
-        for each in list(self._starter.runs.values()):
-            each.start()
+        for run in list(self._starter.runs.values()):
+            run.start()
 
     def _new_run(self, live: LiveJob, journal: Journal | None = None, replaying: bool = False) -> JobRun:
         assert self._services is not None, "the queue was not started"

@@ -3,7 +3,7 @@ What a process finds in the store when it comes to life.
 """
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 from attrs import field, frozen
@@ -12,7 +12,8 @@ from gnttwist.errors import LocalError
 from gnttwist.jobs import acknowledging, journal, log, unanswered
 from gnttwist.jobs.journal import Journal, Record
 from gnttwist.jobs.live import JOB_PREFIX
-from gnttwist.model.job import FINAL, Job, LogEntry
+from gnttwist.jobs.shelf import Ended, ended
+from gnttwist.model.job import FINAL, Job, LogEntry, Timestamp
 from gnttwist.model.stored import decode
 from gnttwist.store.interface import Delete, Entry, Store
 
@@ -40,7 +41,9 @@ class Found:
     @ivar epoch: The store's UUID.
     @ivar serial: The last job number given.
     @ivar stopped: When the process before was last seen at work, in seconds since the epoch.
+    @ivar jobs: Those that have not ended; C{ended} are the others.
     @ivar revisions: Of each job's last change.
+    @ivar marks: The revision of each of C{lines}.
     @ivar journals: Of jobs that were started and have not ended.
     @ivar stale: Journal records that nobody needs.
     """
@@ -50,8 +53,10 @@ class Found:
     drained: bool
     stopped: float
     jobs: dict[int, Job] = field(factory=dict)
+    ended: dict[int, Ended] = field(factory=dict)
     revisions: dict[int, int] = field(factory=dict)
     lines: dict[int, list[LogEntry]] = field(factory=dict)
+    marks: dict[int, list[int]] = field(factory=dict)
     journals: dict[int, Journal] = field(factory=dict)
     stale: Sequence[Delete] = ()
     acknowledgements: Sequence[Entry] = ()
@@ -68,28 +73,40 @@ async def load(store: Store) -> Found:
     epoch = [each async for each in _entries(store, EPOCH_KEY)]
     if not epoch:
         raise NoEpoch(f"the store has no {EPOCH_KEY}: make the cluster first")
-    jobs = []
+    jobs: dict[int, Job] = {}
     revisions: dict[int, int] = {}
+    kept: dict[int, Ended] = {}
+    seen: Timestamp = (0, 0)
     async for each in _entries(store, JOB_PREFIX):
-        jobs.append(decode(Job, each.value))
-        revisions[jobs[-1].id] = each.modified
+        job = decode(Job, each.value)
+        revisions[job.id] = each.modified
+        seen = max(seen, _last_seen(job))
+        if job.status in FINAL:
+            kept[job.id] = ended(job, each.modified)
+        else:
+            jobs[job.id] = job
     lines: defaultdict[int, list[LogEntry]] = defaultdict(list)
+    marks: defaultdict[int, list[int]] = defaultdict(list)
     decode_line = msgspec.json.Decoder(LogEntry).decode
     async for each in _entries(store, log.PREFIX):
         owner = _owner(each.key, log.PREFIX)
-        lines[owner].append(decode_line(each.value))
         revisions[owner] = max(each.modified, revisions.get(owner, 0))
+        if owner in jobs:
+            lines[owner].append(decode_line(each.value))
+            marks[owner].append(each.modified)
+            seen = max(seen, lines[owner][-1].time)
     serial = [int(each.value) async for each in _entries(store, SERIAL_KEY)]
-    by_id = {each.id: each for each in jobs}
-    journals, stale = await _journals(store, by_id)
+    journals, stale = await _journals(store, jobs)
     return Found(
         epoch=epoch[0].value.decode(),
         serial=serial[0] if serial else 0,
         drained=bool([each async for each in _entries(store, DRAIN_KEY)]),
-        stopped=_last_seen(jobs, lines.values()),
-        jobs=by_id,
+        stopped=seen[0] + seen[1] / 1_000_000,
+        jobs=jobs,
+        ended=kept,
         revisions=revisions,
         lines=dict(lines),
+        marks=dict(marks),
         journals=journals,
         stale=stale,
         acknowledgements=[each async for each in _entries(store, acknowledging.PREFIX)],
@@ -135,14 +152,10 @@ def _owner(key: str, prefix: str) -> int:
     return int(key.removeprefix(prefix).partition("/")[0])
 
 
-def _last_seen(jobs: Sequence[Job], logs: Iterable[list[LogEntry]]) -> float:
+def _last_seen(job: Job) -> Timestamp:
     """
-    The newest time that anything was written at.
+    The newest time that a job has.
     """
-    times = [
-        time for job in jobs for time in (job.received_timestamp, job.start_timestamp, job.end_timestamp)
-    ]
-    times += [time for job in jobs for op in job.ops for time in (op.start_timestamp, op.end_timestamp)]
-    times += [each.time for lines in logs for each in lines[-1:]]
-    seconds, micros = max((each for each in times if each is not None), default=(0, 0))
-    return seconds + micros / 1_000_000
+    times = [job.received_timestamp, job.start_timestamp, job.end_timestamp]
+    times += [time for op in job.ops for time in (op.start_timestamp, op.end_timestamp)]
+    return max(each for each in times if each is not None)

@@ -53,6 +53,7 @@ class Starter:
     @ivar _start: Makes a queued job run.
     @ivar _doom: Ends a queued job that can never run.
     @ivar _gate: The job filters.
+    @ivar _status_of: The state of a job, also of one that has ended; C{None} for one that there is not.
     @ivar _parking: Queued jobs that a filter holds; C{_queued} are the others.
     @ivar _version: The version of the filters that hold them.
     @ivar runs: The jobs that run, by number.
@@ -64,6 +65,7 @@ class Starter:
     _start: Callable[[LiveJob], JobRun]
     _doom: Callable[[LiveJob, Doom], None]
     _gate: Gate
+    _status_of: Callable[[int], Status | None]
     runs: dict[int, JobRun] = field(factory=dict, init=False)
     _queued: list[QueuedJob] = field(factory=list, init=False)
     _parking: Parking = field(factory=Parking, init=False)
@@ -189,7 +191,3 @@ class Starter:
         live = self._find(id)
         assert live is not None, f"job {id} was queued and is not there"
         return live
-
-    def _status_of(self, id: int) -> Status | None:
-        live = self._find(id)
-        return None if live is None else live.job.status

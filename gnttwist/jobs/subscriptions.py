@@ -5,7 +5,7 @@ Waiters are told to look again, at most every 50 ms for each job, and at once wh
 durable.
 """
 
-from collections.abc import Callable, Collection, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from attrs import define, field
@@ -65,13 +65,17 @@ class Subscriptions:
     """
     Who waits for which job.
 
-    @ivar _find: A job's newest durable state; C{None} where it is not there.
+    @ivar _find: A job's newest durable state; C{None} where it is not in memory.
+    @ivar _load: Reads a job that has ended, with its log.
+    @ivar _shown: By moments, which are counted here, of which jobs another progress was shown.
     """
 
     _clock: IReactorTime
     _find: Callable[[int], JobView | None]
+    _load: Callable[[int], Awaitable[JobView | None]]
     _topics: dict[int, _Topic] = field(factory=dict)
     _changes: Changes = field(factory=Changes, init=False)
+    _shown: Changes = field(factory=Changes, init=False)
 
     def restore(self, revisions: Mapping[int, int]) -> None:
         """
@@ -102,7 +106,7 @@ class Subscriptions:
         try:
             end = self._clock.seconds() + timeout
             while True:
-                view = self._find(job)
+                view = self._find(job) or await self._load(job)
                 if view is None or view.job.archived:
                     raise JobLost(GONE)
                 value: T = self._answer(topic, view, compute, shared)
@@ -117,18 +121,22 @@ class Subscriptions:
                 self._drop(job, topic)
 
     async def wait_for_any_change(
-        self, jobs: Collection[int] | None, since: int, timeout: float
-    ) -> tuple[int, list[JobView]]:
+        self, jobs: Collection[int] | None, since: int, timeout: float, *, moment: int | None = None
+    ) -> tuple[int, list[JobView], int]:
         """
         Wait until at least one of several jobs has changed since a revision.
 
         Where more have changed than L{TOLD_AT_ONCE}, those that changed first are told, and the revision is theirs:
-        who asks again with it misses nothing.
+        who asks again with it misses nothing. No told job is of a later revision than the one that is given, so its
+        lines since C{since} are what the asker has not seen, each of them once.
 
         @param jobs: Their numbers; C{None} for all jobs, also those to come.
         @param since: What an earlier answer gave; 0 for all that there is.
         @param timeout: In seconds.
-        @return: The revision to go on from, and the changed jobs as they are now; none if nothing changed in time.
+        @param moment: What an earlier answer gave, to be told of progress since then, too; it is not stored, so a
+            moment of another process counts as 0.
+        @return: The revision to go on from, the changed jobs as they are now, none if nothing changed in time, and
+            the moment to go on from.
         """
         topic = self._topics.setdefault(ANY, _Topic())
         topic.users += 1
@@ -136,36 +144,66 @@ class Subscriptions:
             end = self._clock.seconds() + timeout
             while True:
                 # What was looked at once is not looked at again, nor does the client need to see it again.
-                since, found = self._changed_since(jobs, since)
+                told = jobs, since, moment
+                since, found = await self._changed_since(jobs, since)
+                if moment is not None:
+                    moment, going_on = self._going_on(jobs, moment, found)
+                    found += going_on
                 if found:
-                    return since, found
+                    return since, found, moment or 0
+                if told != (jobs, since, moment) and self._is_news(since, moment):
+                    # Something happened while the store was read.
+                    continue
                 left = end - self._clock.seconds()
                 if left <= 0 or not await self._changed(topic, left):
-                    return since, []
+                    return since, [], moment or 0
         finally:
             topic.users -= 1
             if not topic.users:
                 self._drop(ANY, topic)
 
-    def _changed_since(self, jobs: Collection[int] | None, since: int) -> tuple[int, list[JobView]]:
-        found: list[JobView] = []
+    async def _changed_since(self, jobs: Collection[int] | None, since: int) -> tuple[int, list[JobView]]:
+        changed: list[int] = []
         last = since
         for job, revision in self._changes.since(since):
-            if len(found) >= TOLD_AT_ONCE and revision != last:
+            if len(changed) >= TOLD_AT_ONCE and revision != last:
                 break
-            view = self._find(job) if jobs is None or job in jobs else None
+            if jobs is None or job in jobs:
+                changed.append(job)
+            last = revision
+        # Those in memory first: what happens while the store is read is later than the revision that is told.
+        in_memory = {job: view for job in changed if (view := self._find(job)) is not None}
+        found = []
+        for job in changed:
+            view = in_memory.get(job) or await self._load(job)
             if view is not None:
                 found.append(view)
-            last = revision
         return last, found
+
+    def _going_on(
+        self, jobs: Collection[int] | None, moment: int, told: Sequence[JobView]
+    ) -> tuple[int, list[JobView]]:
+        """
+        The jobs, beside those that are told of anyway, whose progress has changed.
+        """
+        known = {view.id for view in told}
+        shown = [job for job, _ in self._shown.since(moment) if jobs is None or job in jobs]
+        views = [view for job in shown if job not in known and (view := self._find(job)) is not None]
+        return self._shown.newest, views
+
+    def _is_news(self, since: int, moment: int | None) -> bool:
+        return self._changes.newest > since or (moment is not None and self._shown.newest > moment)
 
     def changed(self, view: JobView) -> None:
         """
         A job's durable state has changed, or its progress.
         """
         news = self._changes.note(view.job.id, view.revision)
-        if news:
-            self._tell_soon(self._topics.get(ANY), view)
+        if not news:
+            self._shown.note(view.id, self._shown.newest + 1)
+        elif view.is_final:
+            self._shown.forget(view.id)
+        self._tell_soon(self._topics.get(ANY), view)
         self._tell_soon(self._topics.get(view.job.id), view)
 
     def _tell_soon(self, topic: _Topic | None, view: JobView) -> None:

@@ -43,6 +43,12 @@ class View(Protocol):
     """
 
     @property
+    def id(self) -> int:
+        """
+        Its number.
+        """
+
+    @property
     def job(self) -> Job:
         """
         The job.
@@ -63,6 +69,11 @@ class View(Protocol):
     def log_after(self, serial: int) -> Sequence[LogEntry]:
         """
         The lines that came after one; 0 for all.
+        """
+
+    def log_since(self, revision: int) -> Sequence[LogEntry]:
+        """
+        The lines that were stored after a revision; 0 for all.
         """
 
 
@@ -102,8 +113,22 @@ def change_of(view: View, fields: Sequence[str], serial: int | None) -> Change:
     A job's values and the lines after C{serial}, as clients get them.
     """
     # As they cross the wire, where tuples are lists, for they are compared with what a client sends back.
-    values = msgspec.json.decode(msgspec.json.encode([_value(view, each) for each in fields]))
+    values = msgspec.json.decode(msgspec.json.encode(values_of(view, fields)))
     return values, [each.to_wire() for each in view.log_after(serial or 0)]
+
+
+def values_of(view: View, fields: Sequence[str]) -> list[Any]:
+    """
+    A job's values.
+    """
+    return [_value(view, each) for each in fields]
+
+
+def lines_since(view: View, revision: int) -> list[list[Any]]:
+    """
+    The lines that a job's log got after a revision, as clients get them.
+    """
+    return [each.to_wire() for each in view.log_since(revision)]
 
 
 def _value(view: View, field: str) -> Any:

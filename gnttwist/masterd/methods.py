@@ -19,7 +19,7 @@ from gnttwist.errors import ECode, JobLost, OperationError, OpPrereqError
 from gnttwist.masterd.cluster_info import cluster_info, config_value
 from gnttwist.masterd.encoded import Encoded
 from gnttwist.masterd.filter_rules import FilterRules
-from gnttwist.masterd.job_changes import Change, change_of, check_fields
+from gnttwist.masterd.job_changes import Change, change_of, check_fields, lines_since, values_of
 from gnttwist.masterd.luxi import Answer
 from gnttwist.masterd.peer import Peer
 from gnttwist.masterd.queue_interface import Queue
@@ -27,7 +27,6 @@ from gnttwist.masterd.queue_limits import QueueLimits
 from gnttwist.masterd.submissions import SubmissionLog
 from gnttwist.masterd.watcher import WatcherPause
 from gnttwist.masterd.why import explain
-from gnttwist.model.job import FINAL, Job
 from gnttwist.query.run import query, query_fields, query_values
 from gnttwist.query.sources import Sources
 from gnttwist.wire import luxi
@@ -159,8 +158,13 @@ class Methods:
         check_fields(call.fields)
         jobs = {job_id(each) for each in call.job_ids} if call.job_ids else None
         timeout = min(max(call.timeout, 0.0), luxi.WAIT_LIMIT)
-        revision, views = await self._queue.wait_for_any_change(jobs, call.revision, timeout)
-        return [revision, [[view.job.id, change_of(view, call.fields, None)[0]] for view in views]]
+        revision, views, moment = await self._queue.wait_for_any_change(
+            jobs, call.revision, timeout, moment=call.moment
+        )
+        if call.moment is None:
+            return [revision, [[view.id, values_of(view, call.fields)] for view in views]]
+        told = [[view.id, values_of(view, call.fields), lines_since(view, call.revision)] for view in views]
+        return [revision, told, moment]
 
     async def _cancel(self, call: luxi.CancelJob, peer: Peer, message: bytes) -> list[Any]:
         job = job_id(call.job_id)
@@ -175,7 +179,7 @@ class Methods:
     async def _auto_archive(self, call: luxi.AutoArchiveJobs, peer: Peer, message: bytes) -> list[int]:
         end = self._clock.seconds() + min(call.timeout, luxi.WAIT_LIMIT)
         before = None if call.age < 0 else self._now() - call.age
-        ended = [each.job.id for each in self._queue.jobs() if _is_over(each.job, before)]
+        ended = self._queue.over(before)
         archived = 0
         while ended and self._clock.seconds() < end:
             # Together, as many as are made durable in one commit.
@@ -273,15 +277,6 @@ class Methods:
 
     async def _cluster_info(self, call: luxi.QueryClusterInfo, peer: Peer, message: bytes) -> msgspec.Raw:
         return self._info.of(self._config())
-
-
-def _is_over(job: Job, before: float | None) -> bool:
-    """
-    Whether a job has ended, before a time if one is given, and is not archived.
-    """
-    if job.archived or job.status not in FINAL:
-        return False
-    return before is None or (job.end_timestamp is not None and job.end_timestamp[0] <= before)
 
 
 def _check_not_locking(locking: bool) -> None:

@@ -2,10 +2,10 @@
 What gnt-masterd's methods ask of the job queue.
 """
 
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
-from gnttwist.query.sources import Jobs
+from gnttwist.query.sources import Jobs, JobView
 
 T = TypeVar("T")
 
@@ -24,6 +24,21 @@ class Queue(Jobs, Protocol):
     def held(self, id: int) -> str | None:
         """
         How filters keep a queued job from starting.
+        """
+
+    def job(self, id: int) -> JobView | None:
+        """
+        One job that is not archived; it may lack its log.
+        """
+
+    def recent(self) -> Iterable[JobView]:
+        """
+        The jobs that have not ended, perhaps among others.
+        """
+
+    def over(self, before: float | None) -> list[int]:
+        """
+        The jobs that can be archived, of those that ended before a time.
         """
 
     async def submit(
@@ -64,12 +79,12 @@ class Queue(Jobs, Protocol):
         """
 
     async def wait_for_any_change(
-        self, jobs: Collection[int] | None, since: int, timeout: float
-    ) -> tuple[int, Sequence[Any]]:
+        self, jobs: Collection[int] | None, since: int, timeout: float, *, moment: int | None = None
+    ) -> tuple[int, Sequence[Any], int]:
         """
         Wait until one of these jobs, or of all, has changed since a revision.
 
-        @return: The revision to go on from, and the changed jobs.
+        @return: The revision to go on from, the changed jobs, and the moment to go on from.
         """
 
     async def cancel(self, id: int, kill: bool = False) -> tuple[bool, str]:

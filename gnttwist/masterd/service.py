@@ -171,7 +171,7 @@ class MasterDaemon(Service):
         live = LiveData(caller, reactor.seconds)
 
         def sources() -> Sources:
-            return Sources(configuration.snapshot, live, queue, queue.locks, self._pause)
+            return Sources(configuration.snapshot, live, queue, queue.locks, self._pause, reactor.seconds)
 
         watcher = WatcherPause(store, paths.watcher_pause, self._in_thread, time.time)
         await watcher.load()

@@ -11,13 +11,23 @@ from gnttwist.jobs.locks import LockRow
 from gnttwist.jobs.schedule import dependencies
 from gnttwist.model.job import FINAL, Job, QueuedOp, Timestamp
 from gnttwist.model.opcodes import summary
-from gnttwist.query.sources import Jobs
+from gnttwist.query.sources import JobView
 
 
-class Queue(Jobs, Protocol):
+class Queue(Protocol):
     """
     The queue, as far as this looks at it.
     """
+
+    def job(self, id: int) -> JobView | None:
+        """
+        One job that is not archived.
+        """
+
+    def recent(self) -> Iterable[JobView]:
+        """
+        The jobs that have not ended, perhaps among others.
+        """
 
     def held(self, id: int) -> str | None:
         """
@@ -42,9 +52,9 @@ def explain(id: int, queue: Queue, locks: Iterable[LockRow], places: int) -> dic
     """
     view = queue.job(id)
     if view is None:
-        raise JobLost(f"there is no job {id}")
+        raise JobLost(f"there is no job {id}, or it is archived")
     job = view.job
-    others = [each.job for each in queue.jobs() if each.job.status not in FINAL]
+    others = [each.job for each in queue.recent() if each.job.status not in FINAL]
     queued = job.status == "queued" and job.start_timestamp is None
     return {
         "job": id,

@@ -33,10 +33,14 @@ What can be queried, by Ganeti's names. A new resource is one module in C{fields
 """
 
 
-PORTION = 2_000
+TURN = 0.005
 """
-Cells that are made or looked at in one turn: some 2 ms of work, or 5 where values are put together from parameters,
-in which nobody else is served.
+Seconds that one turn takes over an answer, in which nobody else is served.
+"""
+
+LOOKED_AT = 16
+"""
+Rows between two looks at the clock: where each is put together from many parameters, a millisecond.
 """
 
 
@@ -56,7 +60,7 @@ async def query(kind: str, fields: Sequence[str], qfilter: object, sources: Sour
     columns = [resource.fields.get(each) or unknown(each) for each in fields]
     rows = await _rows(resource, columns, wanted, sources)
     data: list[list[Cell]] = []
-    async for portion in _portions(rows, len(columns), sources):
+    async for portion in _portions(rows, sources):
         data.extend([cell(each.get(row)) for each in columns] for row in portion)
     return {"fields": [each.to_wire() for each in columns], "data": data}
 
@@ -127,6 +131,8 @@ async def _rows(
             raise ParameterError(f"Can't find field named '{name}'")
     needed = {each.name for each in columns} | looked_at
     names = filters.requested(wanted, resource.name_field)
+    if resource.prepare is not None:
+        sources = await resource.prepare(sources, names, _names(columns))
     if names is None:
         rows = await _matching(
             resource, wanted, resource.rows(sources, _names(columns)), sources, answered=False
@@ -144,17 +150,16 @@ def _names(columns: Sequence[Field[Any]]) -> Collection[str]:
     return frozenset(each.name for each in columns)
 
 
-async def _portions(rows: Sequence[Any], cells: int, sources: Sources) -> AsyncIterator[Sequence[Any]]:
+async def _portions(rows: Sequence[Any], sources: Sources) -> AsyncIterator[Sequence[Any]]:
     """
-    Rows as many at a time as one turn has room for; after each turn but an only one, others have theirs.
-
-    @param cells: How many cells of each row are made or looked at.
+    Rows, some at a time; others have their turn whenever one has lasted long enough.
     """
-    size = PORTION // (cells or 1) + 1
-    for begin in range(0, len(rows), size):
-        yield rows[begin : begin + size]
-        if len(rows) > size:
+    began = sources.seconds()
+    for begin in range(0, len(rows), LOOKED_AT):
+        yield rows[begin : begin + LOOKED_AT]
+        if sources.seconds() - began >= TURN:
             await sources.pause()
+            began = sources.seconds()
 
 
 async def _matching(
@@ -172,7 +177,7 @@ async def _matching(
     if wanted == filters.EVERYTHING:
         return rows
     found: list[Any] = []
-    async for portion in _portions(rows, len(filters.fields(wanted)), sources):
+    async for portion in _portions(rows, sources):
         found.extend(
             row
             for row in portion

@@ -2,10 +2,10 @@
 What queries read: everything comes in by argument, so that a query is a function of it.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from attrs import frozen
+from attrs import field, frozen
 
 from gnttwist.config.snapshot import Snapshot
 from gnttwist.errors import NodeError
@@ -18,6 +18,12 @@ class JobView(Protocol):
     """
     A job and its log, as of one moment.
     """
+
+    @property
+    def id(self) -> int:
+        """
+        Its number.
+        """
 
     @property
     def job(self) -> Job:
@@ -39,12 +45,17 @@ class Jobs(Protocol):
 
     def jobs(self) -> Iterable[JobView]:
         """
-        All jobs, archived ones too.
+        All jobs but archived ones; those that have ended may lack their logs.
         """
 
-    def job(self, id: int) -> JobView | None:
+    def archived(self) -> AsyncIterator[JobView]:
         """
-        One job, archived or not.
+        All archived jobs, without their logs.
+        """
+
+    async def load(self, id: int, log: bool) -> JobView | None:
+        """
+        One job, archived or not; with its log, if that is wanted.
         """
 
 
@@ -72,7 +83,9 @@ class Sources:
     What queries read.
 
     @ivar locks: All locks that are held or waited for.
+    @ivar seconds: Monotonic time.
     @ivar pause: Lets others use the reactor for a moment; long answers are made in portions.
+    @ivar loaded_jobs: Those that were read from the store for this query, by number.
     """
 
     config: Snapshot
@@ -80,3 +93,5 @@ class Sources:
     jobs: Jobs
     locks: Callable[[], Iterable[LockRow]]
     pause: Callable[[], Awaitable[object]]
+    seconds: Callable[[], float]
+    loaded_jobs: Mapping[int, JobView] = field(factory=dict)

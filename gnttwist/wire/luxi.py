@@ -115,12 +115,16 @@ class WaitForAnyJobChange(Call, frozen=True):
     """
     Our own: answer when any of several jobs, or of all, has changed since a revision. Answers the revision to go on
     from and C{[job id, [value of each field]]} for each changed job, none if nothing changed in time.
+
+    With a C{moment}, 0 at first, progress is told of, too, and logs: then the answer has the moment to go on from as
+    its third entry, and each job its lines since the revision as its third.
     """
 
     job_ids: list[JobId] | None
     fields: list[str]
     revision: int
     timeout: float
+    moment: int | None = None
 
 
 class CancelJob(Call, frozen=True):

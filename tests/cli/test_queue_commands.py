@@ -46,24 +46,39 @@ class JobCommandTests(CommandTestCase):
         Lines of several jobs say whose they are, and one that fails makes the whole command fail.
         """
 
-        def change(call: luxi.WaitForJobChange) -> object:
-            lines = [[1, [1, 0], "message", "at work"]] if call.log_serial is None else []
-            return [["success", {"disk": {"done": 1, "total": 2, "unit": "MiB"}}], lines]
+        def change(call: luxi.WaitForAnyJobChange) -> object:
+            lines = [[1, [1, 0], "message", "at work"]]
+            bar = {"disk": {"done": 1, "total": 2, "unit": "MiB"}}
+            if call.revision == 0:
+                self.assertEqual((call.job_ids, call.moment), ([1, 2], 0))
+                return [5, [[1, ["success", None], lines], [2, ["running", bar], lines]], 1]
+            self.assertEqual((call.job_ids, call.revision, call.moment), ([2], 5, 1))
+            return [6, [[2, ["error", None], []]], 1]
 
         def end(call: luxi.QueryJobs) -> object:
+            if call.fields == ["status"]:
+                return [[None if each == 9 else "running"] for each in call.ids or ()]
             if call.ids == [2]:
                 return [["error", ["error"], [["OpExecError", ["no disk"]]]]]
             return [["success", ["success"], [5]]]
 
-        self.answers.update(WaitForJobChange=change, QueryJobs=end)
-        output = self.gnt("job", "watch", "1", "2", "1")
+        self.answers.update(WaitForAnyJobChange=change, QueryJobs=end)
+        output = self.gnt("job", "watch", "1", "2", "1", "9")
         self.assertEqual(
-            (output.code, sorted(output.out.splitlines())),
-            (1, ["job 1: at work", "job 1: success", "job 2: at work", "job 2: no disk"]),
+            (output.code, output.out.splitlines()),
+            (
+                1,
+                [
+                    "job 9: there is no job 9",
+                    "job 1: at work",
+                    "job 1: success",
+                    "job 2: at work",
+                    "job 2: no disk",
+                ],
+            ),
         )
-        found = msgspec.json.decode(self.gnt("job", "watch", "--json", "1", "2").out)
         self.assertEqual(
-            sorted(found, key=lambda each: int(each["job"])),
+            msgspec.json.decode(self.gnt("job", "watch", "--json", "1", "2").out),
             [{"job": 1, "results": [5], "error": None}, {"job": 2, "results": None, "error": "no disk"}],
         )
         self.assertIn("50 jobs", self.fails("job", "watch", *(str(job) for job in range(51))))

@@ -134,7 +134,7 @@ def kill(job: int) -> Callable[[Master], None]:
 
 
 def _end(master: Master, scenario: Scenario) -> End:
-    views = sorted(master.queue.jobs(), key=lambda each: each.job.id)
+    views = [master.view(id) for id in sorted(each.id for each in master.queue.jobs())]
     nodes = master.world.nodes
     snapshot = master.configuration.snapshot
     return End(

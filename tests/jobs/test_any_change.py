@@ -4,6 +4,8 @@ Tests for L{gnttwist.jobs.subscriptions}: waiting for any of several jobs.
 
 from collections.abc import Collection
 
+from attrs import evolve
+
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -23,8 +25,15 @@ class AnyChangeTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.views: dict[int, JobView] = {}
-        self.subscriptions = Subscriptions(self.clock, self.views.get)
+        self.subscriptions = Subscriptions(self.clock, self.views.get, self.load)
+        self.stored: dict[int, JobView] = {}
         self.revision = 0
+
+    async def load(self, id: int) -> JobView | None:
+        """
+        A job that is not in memory.
+        """
+        return self.stored.get(id)
 
     def become(self, *jobs: int, status: Status = "running") -> None:
         """
@@ -95,6 +104,38 @@ class AnyChangeTests(SynchronousTestCase):
         self.clock.advance(1)
         self.assertNoResult(waiting)
 
+    def test_progress_asked_for(self) -> None:
+        """
+        Who asks for progress is told of it, once, and of the jobs that have changed beside.
+        """
+
+        def ask(since: int, moment: int) -> Deferred[tuple[int, list[JobView], int]]:
+            return Deferred.fromCoroutine(
+                self.subscriptions.wait_for_any_change(None, since, 10.0, moment=moment)
+            )
+
+        self.become(1, 2)
+        revision, found, moment = self.successResultOf(ask(0, 0))
+        self.assertEqual((revision, [each.id for each in found], moment), (1, [1, 2], 0))
+        waiting = ask(1, 0)
+        self.views[1] = evolve(self.views[1], progress={"x": Progress(1)})
+        self.subscriptions.changed(self.views[1])
+        self.clock.advance(COALESCE)
+        self.assertEqual(self.successResultOf(waiting), (1, [self.views[1]], 1))
+        self.assertNoResult(ask(1, 1))
+        self.become(2)
+        self.assertEqual(self.successResultOf(ask(1, 0)), (2, [self.views[2], self.views[1]], 1))
+        self.become(1, status="success")
+        self.assertEqual(self.successResultOf(ask(2, 1)), (3, [self.views[1]], 1))
+
+    def test_stored(self) -> None:
+        """
+        Jobs that are not in memory any more are read from the store.
+        """
+        self.become(1, 2, status="success")
+        self.stored[1] = self.views.pop(1)
+        self.assertEqual(self.successResultOf(self.wait(0)), (1, [1, 2]))
+
     def test_many(self) -> None:
         """
         Very many changes are told in portions that lose none, though one transaction's stay together.
@@ -113,7 +154,7 @@ class AnyChangeTests(SynchronousTestCase):
         """
         self.become(2)
         self.become(1)
-        later = Subscriptions(self.clock, self.views.get)
+        later = Subscriptions(self.clock, self.views.get, self.load)
         later.restore({1: 2, 2: 1})
         self.subscriptions = later
         self.assertEqual(self.successResultOf(self.wait(1)), (2, [1]))

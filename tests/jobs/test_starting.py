@@ -75,6 +75,7 @@ class Cluster:
             lambda live: cast(Any, self._start(cast(FakeJob, live))),
             lambda live, why: self._doom(live.id, why),
             self.gate,
+            lambda id: self.jobs[id].job.status if id in self.jobs else None,
         )
 
     def _start(self, live: FakeJob) -> FakeRun:

@@ -33,7 +33,13 @@ class SubscriptionTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.views: dict[int, JobView] = {1: JobView(JOB)}
-        self.subscriptions = Subscriptions(self.clock, self.views.get)
+        self.subscriptions = Subscriptions(self.clock, self.views.get, self.load)
+
+    async def load(self, id: int) -> JobView | None:
+        """
+        Nothing is anywhere else.
+        """
+        return None
 
     def wait(self, previous: Any = "queued", timeout: float = 10.0, **arguments: Any) -> Deferred[Any]:
         """

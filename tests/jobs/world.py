@@ -22,6 +22,7 @@ from gnttwist.jobs.live import JobView
 from gnttwist.jobs.opcodes import Opcodes
 from gnttwist.jobs.queue import Queue
 from gnttwist.jobs.recovery import EPOCH_KEY
+from gnttwist.model.job import FINAL
 from gnttwist.model.objects import Cluster, Node
 from gnttwist.store.interface import Put, Transaction
 from gnttwist.testing.node_calls import Function
@@ -237,7 +238,11 @@ class Master:
         Whether everything that was to be done for jobs is done.
         """
         views = list(self.queue.jobs())
-        return all(each.is_final for each in views) and not self._store.pending and not self.leftovers()
+        return (
+            all(each.job.status in FINAL for each in views)
+            and not self._store.pending
+            and not self.leftovers()
+        )
 
     def leftovers(self) -> list[str]:
         """
@@ -253,7 +258,7 @@ class Master:
         """
         A job.
         """
-        view = self.queue.job(job)
+        view = self.wait(Deferred.fromCoroutine(self.queue.load(job, True)))
         assert view is not None
         return view
 

@@ -34,6 +34,19 @@ class View:
         LogEntry(serial=2, time=(5, 6), type="message", payload="two"),
     )
 
+    @property
+    def id(self) -> int:
+        """
+        Its number.
+        """
+        return self.job.id
+
+    def log_since(self, revision: int) -> Sequence[LogEntry]:
+        """
+        The lines that were stored after a revision: the first with revision 1, and so on.
+        """
+        return self.log[revision:]
+
     def log_after(self, serial: int) -> Sequence[LogEntry]:
         """
         The lines that came after one.

@@ -2,7 +2,7 @@
 Tests for L{gnttwist.masterd.methods}.
 """
 
-from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Hashable, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
@@ -90,10 +90,10 @@ class FakeQueue:
         return None if value == previous else value
 
     async def wait_for_any_change(
-        self, jobs: Collection[int] | None, since: int, timeout: float
-    ) -> tuple[int, list[JobView]]:
-        self.asked.append((jobs, since, timeout))
-        return 8, [WAITED_FOR]
+        self, jobs: Collection[int] | None, since: int, timeout: float, *, moment: int | None = None
+    ) -> tuple[int, list[JobView], int]:
+        self.asked.append((jobs, since, timeout, moment))
+        return 8, [WAITED_FOR], 3
 
     async def cancel(self, id: int, kill: bool = False) -> tuple[bool, str]:
         if id == 404:
@@ -123,6 +123,32 @@ class FakeQueue:
         """
         return [View(JOB_1)]
 
+    def recent(self) -> list[View]:
+        """
+        The same.
+        """
+        return self.jobs()
+
+    def over(self, before: float | None) -> list[int]:
+        """
+        Job 1 ended when the clock was 9 seconds behind.
+        """
+        return [1] if before is None or before >= 1795222511 else []
+
+    async def archived(self) -> AsyncIterator[JobView]:
+        """
+        None.
+        """
+        none: list[JobView] = []
+        for each in none:
+            yield each
+
+    async def load(self, id: int, log: bool) -> View | None:
+        """
+        One job.
+        """
+        return self.job(id)
+
     def job(self, id: int) -> View | None:
         """
         One job.
@@ -147,7 +173,9 @@ class MethodsTests(SynchronousTestCase):
         self.queue = FakeQueue()
         self.clock = Clock()
         self.now = 1795222520.0
-        sources = Sources(self.config, nobody, self.queue, lambda: (), lambda: succeed(None))
+        sources = Sources(
+            self.config, nobody, self.queue, lambda: (), lambda: succeed(None), self.clock.seconds
+        )
         self.store = MemoryStore()
         self.file = Path(self.mktemp())
         self.watcher = WatcherPause(self.store, self.file, execute, lambda: self.now)
@@ -227,7 +255,16 @@ class MethodsTests(SynchronousTestCase):
             [8, [[1, ["success", 1]]]],
         )
         self.result(luxi.WaitForAnyJobChange(None, ["status"], 8, 1))
-        self.assertEqual(self.queue.asked, [({1, 2}, 5, luxi.WAIT_LIMIT), (None, 8, 1)])
+        self.assertEqual(self.queue.asked, [({1, 2}, 5, luxi.WAIT_LIMIT, None), (None, 8, 1, None)])
+
+    def test_wait_for_any_with_logs(self) -> None:
+        """
+        With a moment, each job's new lines and the moment to go on from come along.
+        """
+        self.assertEqual(
+            self.result(luxi.WaitForAnyJobChange([1], ["status"], 0, 10, 2)),
+            [8, [[1, ["success"], [[1, [1, 2], "message", "a line"]]]], 3],
+        )
 
     def test_wait_for_unknown_field(self) -> None:
         """
@@ -394,7 +431,9 @@ class MethodsTests(SynchronousTestCase):
         What is asked of a job that is not there says so.
         """
         self.assertEqual(self.result(luxi.ChangeJobPriority(404, 1)), [False, "Job 404 not found in queue"])
-        self.assertEqual(self.refusal(luxi.QueryJobBlockers(404), JobLost), "there is no job 404")
+        self.assertEqual(
+            self.refusal(luxi.QueryJobBlockers(404), JobLost), "there is no job 404, or it is archived"
+        )
 
     def test_every_method(self) -> None:
         """

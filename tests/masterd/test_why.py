@@ -2,6 +2,7 @@
 Tests for L{gnttwist.masterd.why}.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from attrs import define, field
@@ -13,6 +14,7 @@ from gnttwist.jobs.context import LockMode
 from gnttwist.jobs.locks import LockTable
 from gnttwist.masterd.why import explain
 from gnttwist.model.job import Job, QueuedOp, Status, Timestamp
+from gnttwist.query.sources import JobView
 from tests.query.sources import FakeJobs, View
 
 
@@ -23,6 +25,12 @@ class FakeQueue(FakeJobs):
     """
 
     kept: dict[int, str] = field(factory=dict)
+
+    def recent(self) -> Iterable[JobView]:
+        """
+        All jobs.
+        """
+        return self.jobs()
 
     def held(self, id: int) -> str | None:
         """

@@ -3,7 +3,7 @@ What queries read in tests: Ganeti's recorded configuration, and nodes that answ
 """
 
 import json
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -56,6 +56,13 @@ class View:
     job: Job
     log: Sequence[LogEntry] = ()
 
+    @property
+    def id(self) -> int:
+        """
+        Its number.
+        """
+        return self.job.id
+
 
 @define
 class FakeJobs:
@@ -67,13 +74,27 @@ class FakeJobs:
 
     def jobs(self) -> Iterable[JobView]:
         """
-        All jobs.
+        All jobs but archived ones.
         """
-        return list(self.views.values())
+        return [each for each in self.views.values() if not each.job.archived]
+
+    async def archived(self) -> AsyncIterator[JobView]:
+        """
+        All archived jobs.
+        """
+        for each in self.views.values():
+            if each.job.archived:
+                yield each
 
     def job(self, id: int) -> JobView | None:
         """
         One job.
+        """
+        return self.views.get(id)
+
+    async def load(self, id: int, log: bool) -> JobView | None:
+        """
+        One job, archived or not.
         """
         return self.views.get(id)
 
@@ -132,6 +153,7 @@ def sources(
     jobs: FakeJobs | None = None,
     locks: Sequence[LockRow] = (),
     pause: Callable[[], Awaitable[object]] | None = None,
+    seconds: Callable[[], float] = lambda: 0.0,
 ) -> Sources:
     """
     Sources with the recorded configuration, silent nodes, and neither jobs nor locks.
@@ -142,6 +164,7 @@ def sources(
         jobs=jobs or FakeJobs(),
         locks=lambda: locks,
         pause=pause or _no_pause,
+        seconds=seconds,
     )
 
 

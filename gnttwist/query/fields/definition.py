@@ -3,7 +3,7 @@ What a field and a resource are (reference: query, sections 2.3 and 2.4). Pure.
 """
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from enum import IntEnum
 from typing import Any, Generic, Literal, TypeVar
 
@@ -56,7 +56,7 @@ class Field(Generic[R]):
 
     @ivar title: What heads it; without blanks.
     @ivar get: The value in a row, C{None} or a L{Missing}.
-    @ivar live: Whether nodes must be asked for it.
+    @ivar live: Whether it must be asked for: nodes, or the store.
     @ivar host_name: Whether filters may give its value's beginning up to a dot.
     @ivar time: Whether its values are C{[seconds, microseconds]}, of which filters compare the seconds.
     """
@@ -86,7 +86,9 @@ class Resource(Generic[R]):
     @ivar fields: By name.
     @ivar rows: All rows, in order, for a selection of these fields.
     @ivar named: The rows of these names, in this order. Raises L{OpPrereqError} for a name that is not there.
-    @ivar collect: Asks nodes for what these fields need, and gives the rows with it.
+    @ivar collect: Asks for what these live fields need, and gives the rows with it.
+    @ivar prepare: Reads what rows need that is not in memory: those of these names, or where there are no names all
+        for a selection of these fields.
     """
 
     name_field: str
@@ -94,6 +96,9 @@ class Resource(Generic[R]):
     rows: Callable[[Sources, Collection[str]], Sequence[R]]
     named: Callable[[Sources, Sequence[str | int]], Sequence[R]]
     collect: Callable[..., Any] | None = None
+    prepare: Callable[[Sources, Sequence[str | int] | None, Collection[str]], Awaitable[Sources]] | None = (
+        None
+    )
 
 
 def table(*fields: Field[R]) -> dict[str, Field[R]]:

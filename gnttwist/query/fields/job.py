@@ -5,7 +5,7 @@ The fields of jobs.
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from gnttwist.errors import ECode, OpPrereqError
 from gnttwist.model.job import QueuedOp, Timestamp
@@ -30,17 +30,33 @@ def _rows(sources: Sources, fields: Collection[str]) -> Sequence[JobRow]:
     """
     All jobs by id; archived ones only where it is asked whether they are.
     """
-    archived = "archived" in fields
-    found = (each for each in sources.jobs.jobs() if archived or not each.job.archived)
-    return sorted((JobRow(each.job.id, each) for each in found), key=lambda each: each.id)
+    found = {each.id: each for each in sources.jobs.jobs()}
+    return [JobRow(id, view) for id, view in sorted({**found, **sources.loaded_jobs}.items())]
 
 
 def _named(sources: Sources, names: Sequence[str | int]) -> Sequence[JobRow]:
     """
     A job that is not there has a row of its own, without values.
     """
-    ids = dict.fromkeys(_id(each) for each in names)
-    return [JobRow(each, sources.jobs.job(each)) for each in ids]
+    return [
+        JobRow(each, sources.loaded_jobs.get(each)) for each in dict.fromkeys(_id(each) for each in names)
+    ]
+
+
+async def _prepare(sources: Sources, names: Sequence[str | int] | None, fields: Collection[str]) -> Sources:
+    """
+    Read archived jobs from the store, and whatever is asked for by number.
+    """
+    if names is not None:
+        found = {id: await sources.jobs.load(id, False) for id in dict.fromkeys(_id(each) for each in names)}
+        return evolve(sources, loaded_jobs={id: each for id, each in found.items() if each is not None})
+    if "archived" in fields:
+        return evolve(sources, loaded_jobs={each.id: each async for each in sources.jobs.archived()})
+    return sources
+
+
+async def _with_logs(sources: Sources, rows: Sequence[JobRow], live: Collection[str]) -> Sequence[JobRow]:
+    return [JobRow(each.id, await sources.jobs.load(each.id, True)) for each in rows]
 
 
 def _id(name: str | int) -> int:
@@ -81,6 +97,8 @@ JOB: Resource[JobRow] = Resource(
     name_field="id",
     rows=_rows,
     named=_named,
+    collect=_with_logs,
+    prepare=_prepare,
     fields=table(
         Field[JobRow]("id", "ID", "number", "Job ID", lambda row: row.id),
         _field("status", "Status", "text", "Job status", lambda view: view.job.status),
@@ -95,7 +113,14 @@ JOB: Resource[JobRow] = Resource(
         _each_op("ops", "OpCodes", "List of all opcodes", lambda op: op.input),
         _each_op("opresult", "OpCode_result", "List of opcodes' results", lambda op: op.result),
         _each_op("opstatus", "OpCode_status", "List of opcodes' states", lambda op: op.status),
-        _field("oplog", "OpCode_log", "other", "List of opcodes' log lines", _log),
+        Field(
+            "oplog",
+            "OpCode_log",
+            "other",
+            "List of opcodes' log lines",
+            lambda row: None if row.view is None else _log(row.view),
+            live=True,
+        ),
         _each_op(
             "opstart", "OpCode_start", "When each opcode first ran", lambda op: _time(op.start_timestamp)
         ),
