@@ -174,4 +174,7 @@ def describe(reason: BaseException | None) -> str:
         reason = reason.reasons[0].value
     if isinstance(reason, SSL.Error):
         return "TLS: " + "; ".join(str(each[-1]) for each in reason.args[0] if each) if reason.args else "TLS"
+    if isinstance(reason, TimeoutError) and reason.args:
+        # Twisted's own text is for programmers.
+        return f"nothing came for {reason.args[0]:.0f} s"
     return str(reason) or type(reason).__name__

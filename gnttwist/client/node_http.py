@@ -11,7 +11,7 @@ from attrs import frozen
 from OpenSSL import SSL
 
 from twisted.internet.defer import Deferred, TimeoutError
-from twisted.internet.error import ConnectError, ConnectingCancelledError, ConnectionAborted, ConnectionClosed
+from twisted.internet.error import ConnectError, ConnectionAborted, ConnectionClosed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -49,8 +49,6 @@ T = TypeVar("T")
 
 
 _TROUBLES = (
-    # What a timeout makes of a connection that is being made.
-    ConnectingCancelledError,
     ConnectError,
     ConnectionAborted,
     ConnectionClosed,
@@ -170,7 +168,14 @@ class NodeHTTP:
         }
         url = f"https://{host}:{self._port}/{path}".encode()
         asking: Deferred[Any] = self._agent.request(b"POST", url, Headers(fields), Content(body))
-        return asking.addTimeout(silence, self._clock)
+        return asking.addTimeout(silence, self._clock, _late)
+
+
+def _late(result: Any, silence: float) -> Any:
+    """
+    What a request ends with that was given up: cancelling makes one of several errors of it, by how far it was.
+    """
+    return Failure(TimeoutError(silence, "silent")) if isinstance(result, Failure) else result
 
 
 def _abandonable(work: Deferred[T]) -> Deferred[T]:

@@ -33,7 +33,8 @@ class Silence:
     @ivar limit: Seconds after which it is told, and each of the caller's questions to the node is given up.
     @ivar why: What last went wrong.
     @ivar heard: When the node last said something, by the reactor's clock.
-    @ivar _on_silence: Called with the seconds so far and C{why}; with 0 seconds when a silence that was told is over.
+    @ivar _on_silence: Called with the seconds so far and C{why}; with 0 seconds when a silence that was told is over,
+        or the call is.
     """
 
     _clock: IReactorTime

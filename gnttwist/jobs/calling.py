@@ -56,6 +56,7 @@ class NodeCall:
     _ended: bool = field(default=False, init=False)
     _canceled: bool = field(default=False, init=False)
     _aborting: bool = field(default=False, init=False)
+    _silent: bool = field(default=False, init=False)
     _timers: list[IDelayedCall] = field(factory=list, init=False)
     _call: Deferred[Any] | None = field(default=None, init=False)
 
@@ -159,17 +160,20 @@ class NodeCall:
 
     def _silence(self, seconds: float, why: str) -> None:
         what = f"waiting for node {self._node.name}, which does not answer"
-        if seconds:
-            self._log.warn(
-                "{node} does not answer since {seconds:.0f} s, and job {job} waits for it: {why}",
-                node=self._node.name,
-                seconds=seconds,
-                job=self._execution.live.id,
-                why=why,
-            )
-            self._execution.progress(what, Progress(round(seconds), None, "s"))
-        else:
+        job = self._execution.live.id
+        if not seconds:
+            self._log.info("job {job} waits no more for {node}", job=job, node=self._node.name)
             self._execution.live.show(what, None)
+        else:
+            if not self._silent:
+                self._log.warn(
+                    "{node} does not answer, and job {job} waits: {why}",
+                    node=self._node.name,
+                    job=job,
+                    why=why,
+                )
+            self._execution.progress(what, Progress(round(seconds), None, "s"))
+        self._silent = bool(seconds)
 
     def _later(self, seconds: float, what: Any) -> None:
         self._timers = [each for each in self._timers if each.active()]

@@ -49,7 +49,7 @@ class Call:
 OnSilence = Callable[[float, str], None]
 """
 Called with the seconds for which a node has been silent and what last went wrong, now and then, once the node counts
-as not answering; with 0 seconds when it answers again.
+as not answering; with 0 seconds when it answers again or is given up.
 """
 
 
