@@ -80,9 +80,14 @@ def init(session: Session, name: str, address: str, hypervisors: tuple[str, ...]
     help="Ganeti's configuration file, of 3.0 or 3.1.",
 )
 @click.option("--check", "only_check", is_flag=True, help="Only see whether it can be imported.")
+@click.option(
+    "--serial",
+    type=click.IntRange(0),
+    help="The last number that a job was given; by default what the file queue/serial beside the configuration says.",
+)
 @json_option
 @pass_session
-def import_config(session: Session, path: Path, only_check: bool, as_json: bool) -> None:
+def import_config(session: Session, path: Path, only_check: bool, serial: int | None, as_json: bool) -> None:
     """
     Take over a cluster from Ganeti, on its master node, with its daemons stopped.
 
@@ -92,23 +97,29 @@ def import_config(session: Session, path: Path, only_check: bool, as_json: bool)
 
     imported = read(path.read_bytes())
     # Imported here: it brings Twisted with it.
-    from gnttwist.config.adopting import adopt, check, contents
+    from gnttwist.config.adopting import adopt, check, contents, last_job_of
 
     paths = session.paths
     check(imported, paths)
+    last_job = last_job_of(path) if serial is None else serial
     if not only_check:
         from gnttwist.sandbox.founding import run_once
 
-        run_once(lambda reactor: adopt(reactor, imported, paths, time.time()))
+        run_once(lambda reactor: adopt(reactor, imported, paths, time.time(), last_job))
     found = contents(imported)
     if as_json:
         members = ("cluster", "nodes", "instances", "disks")
-        print_json({each: getattr(found, each) for each in members} | {"imported": not only_check})
+        counts = {each: getattr(found, each) for each in members}
+        print_json(counts | {"last_job": last_job, "imported": not only_check})
         return
     done = "can be imported" if only_check else "is imported"
     click.echo(
         f"cluster {found.cluster} {done}: {found.nodes} nodes, {found.instances} instances, {found.disks} disks"
     )
+    if last_job is None:
+        click.echo(f"gnt: there is no {path.parent / 'queue' / 'serial'}: jobs are counted from 1", err=True)
+    else:
+        click.echo(f"jobs are counted on from {last_job}")
 
 
 @group.command()

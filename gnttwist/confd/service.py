@@ -17,13 +17,12 @@ from twisted.python.usage import UsageError
 from gnttwist.confd.parts import SWITCH, answering
 from gnttwist.confd.parts import bound as query_socket
 from gnttwist.confd.workers import Workers
+from gnttwist.net.binding import addresses, own_address
 from gnttwist.net.identity import Identity
-from gnttwist.net.interfaces import UnknownInterface, addresses_of
 from gnttwist.net.pidfile import PidFile
 from gnttwist.paths import BadRoot, Paths
 from gnttwist.privileges.accounts import ONE_USER, Accounts, BadUsers
 from gnttwist.privileges.accounts import load as load_accounts
-from gnttwist.wire.ssconf import address_of
 
 PORT = 1814
 
@@ -87,41 +86,15 @@ class Options(UsageOptions):
             raise UsageError(f"--workers is a number from 1 to {MAX_WORKERS}")
         if not 0 <= self["port"] <= 65535:
             raise UsageError("--port is a number up to 65535")
-        found = [each for name in self["bind"] for each in bound(name)]
-        addresses = tuple(dict.fromkeys(found)) or (own_address(paths),)
-        self.config = Config(paths, addresses, self["port"], self["workers"], accounts)
+        found = [each for name in self["bind"] for each in _concrete(name)]
+        where = tuple(dict.fromkeys(found)) or (own_address(paths),)
+        self.config = Config(paths, where, self["port"], self["workers"], accounts)
 
 
-def bound(name: str) -> tuple[str, ...]:
-    """
-    The addresses that an address or an interface's name stands for.
-
-    @raise UsageError: It is neither, or stands for all addresses of the machine.
-    """
-    try:
-        unspecified = ip_address(name).is_unspecified
-    except ValueError:
-        try:
-            return addresses_of(name)
-        except UnknownInterface as reason:
-            raise UsageError(f"--bind: {reason}") from reason
-    if unspecified:
-        raise UsageError(f"--bind: clients count answers by the address they come from, and {name} is none")
-    return (name,)
-
-
-def own_address(paths: Paths) -> str:
-    """
-    The primary address that the cluster knows this node by.
-
-    @raise UsageError: It knows none.
-    """
-    try:
-        found = address_of(paths.hostname, paths.ssconf("node_primary_ips").read_text())
-    except OSError as reason:
-        raise UsageError(f"not part of a cluster yet ({reason}); name an address with --bind") from reason
-    if found is None:
-        raise UsageError(f"the cluster knows no node {paths.hostname}; name an address with --bind")
+def _concrete(place: str) -> tuple[str, ...]:
+    found = addresses(place)
+    if any(ip_address(each).is_unspecified for each in found):
+        raise UsageError(f"--bind: clients count answers by the address they come from, and {place} is none")
     return found
 
 

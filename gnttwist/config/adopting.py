@@ -3,6 +3,7 @@ Taking over a cluster from Ganeti: its C{config.data} becomes the store's first 
 """
 
 import os
+from pathlib import Path
 from random import SystemRandom
 from typing import Any
 
@@ -12,7 +13,7 @@ from twisted.python.failure import Failure
 
 from gnttwist.config import bootstrap
 from gnttwist.config.files import CONFIG_MODE, replace, write_all
-from gnttwist.config.importing import Imported
+from gnttwist.config.importing import Imported, read_job_serial
 from gnttwist.config.service import Configuration
 from gnttwist.errors import ECode, OpPrereqError
 from gnttwist.paths import Paths
@@ -65,13 +66,29 @@ def check(imported: Imported, paths: Paths) -> None:
         raise OpPrereqError(f"{paths.data} lacks {', '.join(missing)}", ECode.ENVIRON)
 
 
-async def adopt(reactor: Any, imported: Imported, paths: Paths, now: float) -> None:
+def last_job_of(config: Path) -> int | None:
+    """
+    The last number that Ganeti gave to a job, from the queue beside a C{config.data}; C{None} if there is no queue.
+
+    @raise ConfigurationError: What is there is no number.
+    @raise OSError: It cannot be read.
+    """
+    try:
+        return read_job_serial((config.parent / "queue" / "serial").read_bytes())
+    except FileNotFoundError:
+        return None
+
+
+async def adopt(
+    reactor: Any, imported: Imported, paths: Paths, now: float, last_job: int | None = None
+) -> None:
     """
     Make the cluster live in this node's store; afterwards its daemons can be started.
 
     An attempt that was interrupted can be made again.
 
     @param now: Seconds since the epoch.
+    @param last_job: The last number that was given to a job: ours go on from it.
     @raise OpPrereqError: See L{check}; or a cluster lives here already.
     @raise OSError: Something cannot be written.
     """
@@ -89,6 +106,7 @@ async def adopt(reactor: Any, imported: Imported, paths: Paths, now: float) -> N
             ctime=imported.ctime,
             client="gnt:client:gnt",
             submitter=os.getuid(),
+            first_job=(last_job or 0) + 1,
         )
         configuration = Configuration(store, _nothing)
         await configuration.load()

@@ -176,6 +176,7 @@ async def initialise(
     ctime: float | None = None,
     client: str = "gnt:client:gnt-cluster",
     submitter: int | None = None,
+    first_job: int = FIRST_JOB,
 ) -> None:
     """
     Make a cluster live in a store, with its first job, OP_CLUSTER_POST_INIT, queued.
@@ -189,6 +190,7 @@ async def initialise(
     @param ctime: When the configuration was made; by default now.
     @param client: Who the job's reason trail says has asked for it.
     @param submitter: The uid of who has asked.
+    @param first_job: The first job's number; an import goes on from the old queue's.
     @raise OpPrereqError: A cluster lives there already.
     """
     there = await store.range(EPOCH_KEY)
@@ -208,8 +210,8 @@ async def initialise(
     finish: list[Write] = [
         *last,
         *records.bookkeeping(config),
-        Put("/jobs/serial", b"%d" % FIRST_JOB),
-        Put(f"/jobs/job/{FIRST_JOB:020d}", encode(_first_job(now, source, client, submitter))),
+        Put("/jobs/serial", b"%d" % first_job),
+        Put(f"/jobs/job/{first_job:020d}", encode(_first_job(first_job, now, source, client, submitter))),
         Put(EPOCH_KEY, _uuid(source).encode()),
     ]
     done = await store.transact(Transaction(finish, [Compare(EPOCH_KEY, 0)]))
@@ -237,17 +239,17 @@ def _chunks(writes: Sequence[Write]) -> list[list[Write]]:
     return chunks
 
 
-def _first_job(now: float, source: random.Random, client: str, submitter: int | None) -> Job:
+def _first_job(id: int, now: float, source: random.Random, client: str, submitter: int | None) -> Job:
     nanoseconds = int(now * 1_000_000_000)
     op = OpClusterPostInit(
         reason=[
             (client, "init", nanoseconds),
-            ("gnt:opcode:cluster_post_init", f"job={FIRST_JOB};index=0", nanoseconds),
+            ("gnt:opcode:cluster_post_init", f"job={id};index=0", nanoseconds),
         ]
     )
     members, _ = to_input(op)
     return Job(
-        id=FIRST_JOB,
+        id=id,
         ops=[QueuedOp(input=members)],
         seed=f"{source.getrandbits(128):032x}",
         received_timestamp=timestamp(now),

@@ -4,7 +4,6 @@ The configuration in Ganeti's formats: C{config.data} and ssconf's values (refer
 Ganeti's schemas are closed: members that it does not know, and optional members without a value, are left out.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ from rpds import HashTrieMap
 
 from gnttwist.config.parameters import CONFIG_VERSION, RELEASE_VERSION, fill_nd
 from gnttwist.config.snapshot import Snapshot
+from gnttwist.model.names import nice_key
 from gnttwist.model.objects import Node
 from gnttwist.model.stored import Stored, to_members
 
@@ -96,13 +96,6 @@ def _with_states(value: Stored) -> dict[str, Any]:
         if not members[name]:
             del members[name]
     return members
-
-
-def nice_key(name: str) -> list[tuple[str, int]]:
-    """
-    A key that sorts names with numbers as people do: C{node2} before C{node10}.
-    """
-    return [(text, int(digits or -1)) for text, digits in re.findall(r"(\D*)(\d*)", name)]
 
 
 def ssconf(config: Snapshot) -> dict[str, list[str]]:

@@ -21,6 +21,11 @@ VERSIONS = (3_000_000, 3_010_000)
 What can be read: 3.0 and 3.1. Older files go through Ganeti's own upgrade first.
 """
 
+MOST_JOBS = 2**53
+"""
+Clients in other languages read no larger numbers exactly.
+"""
+
 _KINDS: Mapping[str, type[Any]] = {
     "nodes": Node,
     "nodegroups": NodeGroup,
@@ -68,6 +73,18 @@ def read(data: bytes) -> Imported:
     except msgspec.DecodeError as reason:
         raise ConfigurationError(f"the configuration is not a JSON object: {reason}") from reason
     return import_data(document)
+
+
+def read_job_serial(data: bytes) -> int:
+    """
+    Read the queue's C{serial} file: the last number that a job was given.
+
+    @raise ConfigurationError: It does not hold a number.
+    """
+    text = data.strip()
+    if not text.isdigit() or not 0 <= int(text) < MOST_JOBS:
+        raise ConfigurationError(f"the job queue's serial is not a number of a job: {text[:40]!r}")
+    return int(text)
 
 
 def import_data(document: Mapping[str, Any]) -> Imported:

@@ -2,8 +2,7 @@
 gnt-noded's command line: what it asks for, checked before anything is started.
 """
 
-from collections.abc import Mapping, Sequence
-from ipaddress import ip_address
+from collections.abc import Mapping
 
 from attrs import field, frozen
 
@@ -11,14 +10,13 @@ from twisted.python.systemd import ListenFDs
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
+from gnttwist.net.binding import addresses, own_address
 from gnttwist.net.certificates import BadCertificate
-from gnttwist.net.interfaces import UnknownInterface, addresses_of
 from gnttwist.net.tls_files import FileTLS, server_from
 from gnttwist.noded.candidates import Candidates
 from gnttwist.paths import BadRoot, Paths
 from gnttwist.privileges.accounts import ONE_USER, Accounts, BadUsers
 from gnttwist.privileges.accounts import load as load_accounts
-from gnttwist.wire.ssconf import address_of
 
 PORT = 1811
 """
@@ -74,7 +72,7 @@ class Options(UsageOptions):
         An address, or an interface for all of its addresses; may be repeated. By default what systemd has passed,
         or the node's own primary address.
         """
-        self["bind"] += _addresses(place)
+        self["bind"] += addresses(place)
 
     opt_b = opt_bind
 
@@ -87,34 +85,13 @@ class Options(UsageOptions):
             accounts = load_accounts(paths)
         except (BadRoot, BadUsers) as reason:
             raise UsageError(str(reason)) from reason
-        addresses = tuple(dict.fromkeys(self["bind"]))
-        if not addresses and not self._passed:
-            addresses = (_own_address(paths),)
+        where = tuple(dict.fromkeys(self["bind"]))
+        if not where and not self._passed:
+            where = (own_address(paths),)
         candidates, tls = _trust(paths)
         self.config = Config(
-            paths, addresses, self["port"], tls, candidates, self._passed, self["functions"], accounts
+            paths, where, self["port"], tls, candidates, self._passed, self["functions"], accounts
         )
-
-
-def _addresses(place: str) -> Sequence[str]:
-    try:
-        return [str(ip_address(place))]
-    except ValueError:
-        pass
-    try:
-        return addresses_of(place)
-    except UnknownInterface as reason:
-        raise UsageError(f"--bind {place}: neither an address nor an interface: {reason}") from reason
-
-
-def _own_address(paths: Paths) -> str:
-    try:
-        found = address_of(paths.hostname, paths.ssconf("node_primary_ips").read_text())
-    except OSError as reason:
-        raise UsageError(f"not part of a cluster yet ({reason}); name an address with --bind") from reason
-    if found is None:
-        raise UsageError(f"the cluster knows no node {paths.hostname}; name an address with --bind")
-    return found
 
 
 def _trust(paths: Paths) -> tuple[Candidates, FileTLS]:

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Any
 
 from gnttwist.errors import ECode, OperationError, OpPrereqError, ParameterError
-from gnttwist.query.fields.definition import NORMAL, Cell, Field, Missing, Resource, cell, nice_key, unknown
+from gnttwist.model.names import nice_key
+from gnttwist.query.fields.definition import NORMAL, Cell, Field, Missing, Resource, cell, unknown
 from gnttwist.query.fields.export import EXPORT
 from gnttwist.query.fields.group import GROUP
 from gnttwist.query.fields.instance import INSTANCE

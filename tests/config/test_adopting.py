@@ -12,10 +12,12 @@ from twisted.internet import reactor as installed  # noqa: TID251  # real files 
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
-from gnttwist.config.adopting import KEPT, NEEDED, adopt, check, contents
+from gnttwist.config.adopting import KEPT, NEEDED, adopt, check, contents, last_job_of
 from gnttwist.config.importing import read
 from gnttwist.config.service import Configuration
-from gnttwist.errors import OpPrereqError
+from gnttwist.errors import ConfigurationError, OpPrereqError
+from gnttwist.model.job import Job
+from gnttwist.model.stored import decode
 from gnttwist.paths import Paths
 from gnttwist.store.sqlite import SQLiteStore
 
@@ -60,6 +62,25 @@ class AdoptTests(TestCase):
         self.assertEqual((config.serial, config.ctime), (said["serial_no"], said["ctime"]))
         self.assertEqual([each.name for each in config.instances], ["inst1.example.com", "inst2.example.com"])
         self.assertEqual(set(config.filters.keys()), set(said["filters"]))
+
+    async def test_job_numbers(self) -> None:
+        """
+        Jobs' numbers go on from the old queue's.
+        """
+        config = self.paths.config_export
+        self.assertIsNone(last_job_of(config))
+        serial = config.parent / "queue" / "serial"
+        serial.parent.mkdir()
+        serial.write_text("4711\n")
+        await adopt(reactor, self.imported, self.paths, 2e9, last_job_of(config))
+        store = await SQLiteStore.open(reactor, self.paths.store, lambda failure: None)
+        [last] = (await store.range("/jobs/serial")).entries
+        [first] = (await store.range("/jobs/job/")).entries
+        await store.close()
+        self.assertEqual((last.value, decode(Job, first.value).id), (b"4712", 4712))
+        for wrong in ("", "-1", "one", str(2**53)):
+            serial.write_text(wrong)
+            self.assertRaises(ConfigurationError, last_job_of, config)
 
     async def test_twice(self) -> None:
         """

@@ -15,8 +15,8 @@ from gnttwist.errors import ECode, OpPrereqError, ParameterError
 from gnttwist.jobs.context import LockMode
 from gnttwist.jobs.locks import LockRow
 from gnttwist.model.job import Job, LogEntry, QueuedOp
+from gnttwist.model.names import nice_key
 from gnttwist.model.objects import Instance
-from gnttwist.query.fields.definition import nice_key
 from gnttwist.query.fields.live import storage_units
 from gnttwist.query.run import LOOKED_AT, RESOURCES, TURN, query, query_values
 from gnttwist.query.sources import Sources

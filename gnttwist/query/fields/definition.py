@@ -2,7 +2,6 @@
 What a field and a resource are (reference: query, sections 2.3 and 2.4). Pure.
 """
 
-import re
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from enum import IntEnum
 from typing import Any, Generic, Literal, TypeVar
@@ -113,10 +112,3 @@ def unknown(name: str) -> Field[Any]:
     The definition of a field that there is not.
     """
     return Field(name, name, "unknown", f"Unknown field '{name}'", lambda row: Missing.UNKNOWN)
-
-
-def nice_key(name: str) -> list[tuple[str, int]]:
-    """
-    A key for sorting names as people do: runs of digits by their number, so that C{node2} comes before C{node10}.
-    """
-    return [(text, int(digits or -1)) for text, digits in re.findall(r"(\D*)(\d*)", name)]

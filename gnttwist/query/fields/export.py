@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 from attrs import frozen
 
+from gnttwist.model.names import nice_key
 from gnttwist.model.objects import Node
-from gnttwist.query.fields.definition import Field, Missing, Resource, nice_key, table
+from gnttwist.query.fields.definition import Field, Missing, Resource, table
 from gnttwist.query.fields.live import ask
 from gnttwist.query.sources import LiveCall, Sources
 

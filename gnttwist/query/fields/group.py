@@ -10,9 +10,10 @@ from attrs import define
 
 from gnttwist.config import parameters
 from gnttwist.config.snapshot import Snapshot
+from gnttwist.model.names import nice_key
 from gnttwist.model.objects import Instance, Node, NodeGroup
 from gnttwist.query.fields.common import node_parameter_fields, object_fields
-from gnttwist.query.fields.definition import Field, Kind, Resource, nice_key, table
+from gnttwist.query.fields.definition import Field, Kind, Resource, table
 from gnttwist.query.sources import Sources
 
 

@@ -5,9 +5,10 @@ The fields of instances.
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+from gnttwist.model.names import nice_key
 from gnttwist.model.objects import Instance, Node
 from gnttwist.query.fields.common import object_fields
-from gnttwist.query.fields.definition import Field, Kind, Resource, nice_key, table
+from gnttwist.query.fields.definition import Field, Kind, Resource, table
 from gnttwist.query.fields.instance_disks import disk_fields, secondary_nodes
 from gnttwist.query.fields.instance_live import collect, live_fields
 from gnttwist.query.fields.instance_nics import nic_fields

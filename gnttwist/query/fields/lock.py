@@ -6,7 +6,8 @@ from collections.abc import Collection, Sequence
 
 from gnttwist.errors import ECode, OpPrereqError
 from gnttwist.jobs.locks import LockRow
-from gnttwist.query.fields.definition import Field, Resource, nice_key, table
+from gnttwist.model.names import nice_key
+from gnttwist.query.fields.definition import Field, Resource, table
 from gnttwist.query.sources import Sources
 
 

@@ -9,9 +9,10 @@ from typing import Any
 from attrs import define
 
 from gnttwist.config.snapshot import Snapshot
+from gnttwist.model.names import nice_key
 from gnttwist.model.objects import Instance, Network, NodeGroup
 from gnttwist.query.fields.common import object_fields
-from gnttwist.query.fields.definition import Field, Kind, Resource, nice_key, table
+from gnttwist.query.fields.definition import Field, Kind, Resource, table
 from gnttwist.query.pools import addresses, external, occupied
 from gnttwist.query.sources import Sources
 

@@ -10,9 +10,10 @@ from attrs import define, evolve
 
 from gnttwist.config import parameters
 from gnttwist.config.snapshot import Snapshot
+from gnttwist.model.names import nice_key
 from gnttwist.model.objects import Node
 from gnttwist.query.fields.common import node_parameter_fields, object_fields
-from gnttwist.query.fields.definition import Field, Kind, Missing, Resource, nice_key, table
+from gnttwist.query.fields.definition import Field, Kind, Missing, Resource, table
 from gnttwist.query.fields.instance_disks import secondary_nodes
 from gnttwist.query.fields.live import NodeInfo, ask, node_info, node_info_call
 from gnttwist.query.sources import Sources
