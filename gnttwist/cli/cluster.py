@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from gnttwist.cli.cluster_certificates import renew_certs
 from gnttwist.cli.cluster_queue import queue, watcher
 from gnttwist.cli.follow import follow, run, submit, view
 from gnttwist.cli.output import moment, print_json, print_members
@@ -38,6 +39,7 @@ def group() -> None:
 
 
 group.add_command(queue)
+group.add_command(renew_certs)
 group.add_command(watcher)
 
 

@@ -13,8 +13,9 @@ from rpds import HashTrieMap
 from gnttwist.config.parameters import CONFIG_VERSION, RELEASE_VERSION, fill_nd
 from gnttwist.config.snapshot import Snapshot
 from gnttwist.model.names import nice_key
-from gnttwist.model.objects import Node
+from gnttwist.model.objects import COMING_CERTIFICATES, Node
 from gnttwist.model.stored import Stored, to_members
+from gnttwist.wire.ssconf import certificates
 
 MAX_SSCONF_BYTES = 128 * 1024
 """
@@ -124,9 +125,9 @@ def _cluster_values(config: Snapshot) -> dict[str, list[str]]:
         "gluster_storage_dir": [cluster.gluster_storage_dir],
         "hypervisor_list": list(cluster.enabled_hypervisors),
         "maintain_node_health": [str(cluster.maintain_node_health)],
-        "master_candidates_certs": [
-            f"{uuid}={digest}" for uuid, digest in sorted(cluster.candidate_certs.items())
-        ],
+        "master_candidates_certs": certificates(
+            cluster.candidate_certs, cluster.extra.get(COMING_CERTIFICATES, {})
+        ),
         "master_ip": [cluster.master_ip],
         "master_netdev": [cluster.master_netdev],
         "master_netmask": [str(cluster.master_netmask)],

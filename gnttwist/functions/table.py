@@ -10,6 +10,7 @@ from gnttwist.functions import (
     instances,
     membership,
     node,
+    renewal,
     transfer_keys,
     uploads,
     verify,
@@ -31,6 +32,7 @@ MODULES = (
     transfer_keys,
     membership,
     listing,
+    renewal,
 )
 """
 The modules that register functions; a new one is added here.

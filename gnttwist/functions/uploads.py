@@ -134,7 +134,7 @@ def install_certificate(context: Context, pem: Any) -> None:
     target = context.paths.server_pem
     try:
         if _differs(target, data):
-            files.replace(target, data, mode=0o440, owner=_ids(context, target, None, None))
+            files.replace(target, data, mode=0o440, owner=owner_of(context, target))
     except OSError as reason:
         raise FunctionError(f"Cannot write {context.paths.canonical(target)}: {reason}") from reason
 
@@ -210,6 +210,21 @@ def _ids(context: Context, target: Path, owner: str | None, group: str | None) -
         return None if named == (-1, -1) else named
     wanted = (accounts.uid(rule.owner), accounts.gid(rule.group))
     return (wanted[0] if named[0] < 0 else named[0], wanted[1] if named[1] < 0 else named[1])
+
+
+def owner_of(context: Context, target: Path) -> tuple[int, int] | None:
+    """
+    Whose a file of this node's table is; C{None} where everything belongs to whoever writes it.
+    """
+    return _ids(context, target, None, None)
+
+
+def mode_of(context: Context, target: Path) -> int:
+    """
+    The mode of a file of this node's table; where it is not there, only its owner may read it.
+    """
+    rule = rule_of(context.paths, target)
+    return 0o400 if rule is None else rule.mode
 
 
 def _user(name: str | None) -> int:

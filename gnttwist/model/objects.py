@@ -14,6 +14,13 @@ A parameter dictionary (hvparams, beparams, ...): names to JSON scalars.
 """
 
 
+COMING_CERTIFICATES = "coming_certificates"
+"""
+A member of the cluster of our own: by node UUID, digests of certificates of master candidates that are about to be
+used, and may call already.
+"""
+
+
 class ConfigObject(Stored, frozen=True, kw_only=True):
     """
     What every object has.

@@ -114,6 +114,30 @@ class OpClusterVerifyGroup(Opcode, frozen=True, kw_only=True):
     verify_clutter: bool = False
 
 
+class OpClusterRenewCrypto(Opcode, frozen=True, kw_only=True):
+    """
+    Make keys and certificates anew, while everything goes on. The fields after C{debug} are our own: Ganeti makes
+    these with the cluster stopped.
+
+    @ivar node_certificates: Those of all nodes; also made with the cluster's.
+    @ivar renew_ssh_keys: There are none here.
+    @ivar rsa: Certificates with RSA keys, for clients that know no others.
+    """
+
+    node_certificates: bool = False
+    renew_ssh_keys: bool = False
+    ssh_key_type: Literal["dsa", "ecdsa", "rsa"] | None = None
+    ssh_key_bits: int | None = None
+    verbose: bool = False
+    debug: bool = False
+    cluster_certificate: bool = False
+    rapi_certificate: bool = False
+    spice_certificate: bool = False
+    confd_hmac_key: bool = False
+    cluster_domain_secret: bool = False
+    rsa: bool = False
+
+
 class OpOsDiagnose(Opcode, frozen=True, kw_only=True):
     """
     Which operating systems can be installed.

@@ -109,6 +109,12 @@ class Credentials:
         """
         return self.certificate.public_bytes(Encoding.DER)
 
+    def certificate_pem(self) -> bytes:
+        """
+        The certificate alone, in PEM form.
+        """
+        return self.certificate.public_bytes(Encoding.PEM)
+
     def pem(self) -> bytes:
         """
         The file's content: the key, then the certificate, then others.
@@ -136,6 +142,17 @@ def new_cluster_certificate(now: datetime, *, rsa_key: bool = False) -> Credenti
     name = _name(CLUSTER_NAME)
     builder = _builder(name, name, key, CLUSTER_NAME, now, authority=True)
     builder = builder.add_extension(_identifier(key), critical=False)
+    return Credentials(key, builder.sign(key, SHA256()))
+
+
+def new_self_signed(host: str, now: datetime, *, rsa_key: bool = False) -> Credentials:
+    """
+    What rapi.pem and spice.pem hold: a certificate for clients that are not nodes.
+
+    @param host: The name that they call.
+    """
+    key = _new_key(rsa_key)
+    builder = _builder(_name(host), _name(host), key, host, now, authority=True)
     return Credentials(key, builder.sign(key, SHA256()))
 
 

@@ -47,6 +47,7 @@ class Founding:
     @ivar hvparams: By hypervisor, what differs from Ganeti's defaults.
     @ivar ipolicy: What differs from Ganeti's default instance policy.
     @ivar rsa: Whether certificates have RSA keys, for clients that know no others.
+    @ivar since: From when on certificates are good; by default from now on.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Founding:
     hvparams: Mapping[str, Parameters] = field(factory=dict)
     ipolicy: Parameters | None = None
     rsa: bool = False
+    since: datetime | None = None
 
 
 async def found(reactor: IReactorFromThreads, founding: Founding) -> None:
@@ -77,7 +79,7 @@ async def found(reactor: IReactorFromThreads, founding: Founding) -> None:
         if (await store.range(bootstrap.EPOCH_KEY)).entries:
             raise OpPrereqError(f"{store_path} holds a cluster already", ECode.EXISTS)
         now = datetime.now(UTC)
-        digests = _write_secrets(founding, now)
+        digests = _write_secrets(founding, founding.since or now)
         objects = bootstrap.new_cluster(
             founding.name,
             [(each.paths.hostname, each.address) for each in founding.nodes],

@@ -4,6 +4,7 @@ What a sandbox is made of before its daemons run: directories, OS definitions, a
 
 import os
 import shutil
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +51,11 @@ Smaller guests than Ganeti's default policy allows: sandboxes are for small ones
 """
 
 
-def make(sandbox: Sandbox) -> None:
+def make(sandbox: Sandbox, since: datetime | None = None) -> None:
     """
     Make everything that the daemons need to start.
 
+    @param since: From when on its certificates are good; by default from now on.
     @raise SandboxError: It cannot be made.
     """
     try:
@@ -65,7 +67,7 @@ def make(sandbox: Sandbox) -> None:
                 shutil.copytree(definition, paths.srv / "os" / definition.name)
             link = paths.srv / SHARED_STORAGE
             link.symlink_to(os.path.relpath(sandbox.path / SHARED, link.parent))
-        _found(sandbox)
+        _found(sandbox, since)
         if sandbox.users:
             separate(sandbox)
     except (OSError, shutil.Error, GnttwistError) as reason:
@@ -85,7 +87,7 @@ def os_definitions() -> list[Path]:
     raise SandboxError(f"the OS definitions are missing beside {package}: the installation is broken")
 
 
-def _found(sandbox: Sandbox) -> None:
+def _found(sandbox: Sandbox, since: datetime | None) -> None:
     # Imported here: it brings Twisted with it, which down and status do without.
     from gnttwist.sandbox.founding import Founding, NewNode, found, run_once
 
@@ -95,5 +97,6 @@ def _found(sandbox: Sandbox) -> None:
         hypervisors=[sandbox.hypervisor],
         ipolicy=IPOLICY,
         hvparams={sandbox.hypervisor: HVPARAMS[sandbox.hypervisor]},
+        since=since,
     )
     run_once(lambda reactor: found(reactor, founding))

@@ -12,7 +12,7 @@ from gnttwist.config.draft import Draft
 from gnttwist.config.snapshot import Snapshot
 from gnttwist.errors import FunctionFailed, NodeError
 from gnttwist.jobs.context import JobContext
-from gnttwist.model.objects import Node
+from gnttwist.model.objects import COMING_CERTIFICATES, Node
 
 DIGEST = [["ssl", "get", None]]
 """
@@ -115,8 +115,15 @@ def accept_certificate(draft: Draft, uuid: str, digest: str | None) -> None:
     certificates = {name: each for name, each in cluster.candidate_certs.items() if name != uuid}
     if digest is not None:
         certificates[uuid] = digest
-    if certificates != cluster.candidate_certs:
-        draft.put(msgspec.structs.replace(cluster, candidate_certs=certificates))
+    extra = dict(cluster.extra)
+    coming = {
+        name: each for name, each in extra.pop(COMING_CERTIFICATES, {}).items() if name != uuid or digest
+    }
+    if coming:
+        extra[COMING_CERTIFICATES] = coming
+    changed = msgspec.structs.replace(cluster, candidate_certs=certificates, extra=extra)
+    if changed != cluster:
+        draft.put(changed)
 
 
 def promote(draft: Draft, without: Collection[str], certificates: Mapping[str, str]) -> list[str]:

@@ -40,12 +40,14 @@ from gnttwist.units.recreate import recreate
 from gnttwist.units.reinstall import reinstall
 from gnttwist.units.remove import remove
 from gnttwist.units.rename import rename
+from gnttwist.units.renew import renew
 from gnttwist.units.unit import Unit
 from gnttwist.units.verify_config import verify_config
 from gnttwist.units.verify_group import verify_group
 
 _ALL: tuple[Unit[Any], ...] = (
     Unit(cluster_opcodes.OpClusterPostInit, 1, cluster.post_init),
+    Unit(cluster_opcodes.OpClusterRenewCrypto, 1, renew),
     Unit(cluster_opcodes.OpClusterVerify, 1, cluster.verify),
     Unit(cluster_opcodes.OpClusterVerifyConfig, 1, verify_config),
     Unit(cluster_opcodes.OpClusterVerifyGroup, 1, verify_group),

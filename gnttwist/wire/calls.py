@@ -215,6 +215,9 @@ FUNCTIONS: dict[str, Signature] = _table(
         "node_crypto_tokens", {"token_request": list[tuple[str, str, Any]]}, list[list[str]], limit=SLOW
     ),
     Signature("node_demote_from_mc", {}, changing=True),
+    Signature("cluster_certificate", {"step": str, "rsa": bool}, str, changing=True),
+    Signature("node_certificate", {"step": str, "rsa": bool}, list[str | None], changing=True),
+    Signature("renew_secret", {"name": str, "rsa": bool}, changing=True),
     Signature("install_certificate", {"pem": str}, changing=True),
     Signature("node_leave_cluster", {"modify_ssh_setup": bool}, str, changing=True, abortable=False),
     Signature(

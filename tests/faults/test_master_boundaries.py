@@ -177,6 +177,7 @@ SETTINGS: list[dict[str, Any]] = [
     {"OP_ID": "OP_NETWORK_DISCONNECT", "network_name": "net", "group_name": "rack3"},
     {"OP_ID": "OP_NETWORK_REMOVE", "network_name": "net"},
 ]
+RENEW_KEYS = {"OP_ID": "OP_CLUSTER_RENEW_CRYPTO", "confd_hmac_key": True}
 
 OK, ERROR, CANCELED = "success", "error", "canceled"
 
@@ -221,6 +222,7 @@ SCENARIOS = {
     "a node's life": Scenario(
         real_world, [[ADD_NODE, DRAIN_NODE, BACK_NODE, REMOVE_NODE]], [[OK, OK, OK, OK]]
     ),
+    "keys": Scenario(real_world, [[RENEW_KEYS]], [[OK]]),
     "verify": Scenario(real_world, [[VERIFY]], [[OK], [OK], [OK]]),
 }
 
@@ -413,6 +415,12 @@ class MasterBoundaryTests(SynchronousTestCase):
         OP_NODE_ADD, SET_PARAMS twice and REMOVE in one job.
         """
         self.check("a node's life")
+
+    def test_keys(self) -> None:
+        """
+        OP_CLUSTER_RENEW_CRYPTO of a key that nodes share.
+        """
+        self.check("keys")
 
     def test_verify(self) -> None:
         """

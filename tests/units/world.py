@@ -109,6 +109,7 @@ class NodeState:
     @ivar verify: What it answers to C{node_verify}, other than usual.
     @ivar version: Of the protocol.
     @ivar left: Whether it was told to leave the cluster.
+    @ivar renewed: Keys that were made anew there.
     """
 
     memory_free: int = MEMORY
@@ -121,6 +122,7 @@ class NodeState:
     version: int = 3_000_000
     name: str = field(default="", eq=False)
     left: bool = False
+    renewed: list[str] = field(factory=list)
 
 
 @define
@@ -294,6 +296,9 @@ class World:
     def _node_leave_cluster(self, state: NodeState, ssh: bool) -> str:
         state.left = True
         return "Shutdown scheduled"
+
+    def _renew_secret(self, state: NodeState, name: str, rsa: bool) -> None:
+        state.renewed.append(name)
 
     def _node_powercycle(self, state: NodeState, name: str, parameters: Any) -> str:
         return "Reboot scheduled in 5 seconds"
