@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from gnttwist.cli.follow import run, submit_option
-from gnttwist.cli.node_changes import confirm, dry_run_option, force_option
 from gnttwist.cli.session import Session, json_option, opcode, pass_session
+from gnttwist.cli.submitting import confirm, dry_run_option, force_option
 from gnttwist.paths import Paths
 
 file_type = click.Path(exists=True, dir_okay=False, path_type=Path)
