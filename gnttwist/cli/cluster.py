@@ -8,7 +8,9 @@ from typing import Any
 
 import click
 
+from gnttwist.cli import tags
 from gnttwist.cli.cluster_certificates import renew_certs
+from gnttwist.cli.cluster_modify import modify
 from gnttwist.cli.cluster_queue import queue, watcher
 from gnttwist.cli.follow import follow, run, submit, view
 from gnttwist.cli.output import moment, print_json, print_members
@@ -38,9 +40,11 @@ def group() -> None:
     """
 
 
+group.add_command(modify)
 group.add_command(queue)
 group.add_command(renew_certs)
 group.add_command(watcher)
+tags.add_to(group, "cluster")
 
 
 @group.command()

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from gnttwist.cli import instance_change, instance_disks, instance_power, parameters
+from gnttwist.cli import instance_change, instance_disks, instance_power, parameters, tags
 from gnttwist.cli.instance_batch import batch_create
 from gnttwist.cli.instance_info import info
 from gnttwist.cli.listing import any_of, chosen, fields_option, listing
@@ -40,6 +40,7 @@ for each in (
     instance_disks.recreate_disks,
 ):
     group.add_command(each)
+tags.add_to(group, "instance")
 
 
 @group.command("list")

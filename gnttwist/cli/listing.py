@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import click
 
-from gnttwist.cli.output import cell_text, print_json, print_table
+from gnttwist.cli.output import cell_text, print_json, print_members, print_table
 from gnttwist.cli.session import Session
 
 fields_option = click.option(
@@ -65,6 +65,30 @@ def listing(
             [_side(kind) for kind in kinds],
         )
     return rows
+
+
+def describe(
+    session: Session, what: str, fields: Sequence[str], names: list[Any] | None, as_json: bool
+) -> None:
+    """
+    Ask for objects and print each, one field a line.
+
+    @param names: A filter.
+    """
+    answer = session.client.call("Query", what, list(fields), names)
+    if as_json:
+        print_json([dict(zip(fields, (value for _, value in row), strict=True)) for row in answer["data"]])
+        return
+    kinds = [each["kind"] for each in answer["fields"]]
+    for number, row in enumerate(answer["data"]):
+        if number:
+            click.echo()
+        print_members(
+            {
+                name: value if status == 0 and kind == "other" else cell_text(status, value, kind)
+                for name, kind, (status, value) in zip(fields, kinds, row, strict=True)
+            }
+        )
 
 
 def _side(kind: str) -> Literal["left", "right"]:

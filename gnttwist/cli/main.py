@@ -18,8 +18,11 @@ from gnttwist.errors import GnttwistError
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "cluster": ("gnttwist.cli.cluster", "Make, describe and verify the cluster."),
     "node": ("gnttwist.cli.node", "Add, list, change and remove nodes; look after this one's files."),
+    "group": ("gnttwist.cli.group", "Make, list, change and remove node groups."),
+    "network": ("gnttwist.cli.network", "Make, list, change and remove networks; connect groups to them."),
     "os": ("gnttwist.cli.os", "List and diagnose operating systems that can be installed."),
     "instance": ("gnttwist.cli.instance", "Add, list, start, stop and remove instances; their consoles."),
+    "tags": ("gnttwist.cli.tags", "Find objects by their tags."),
     "job": ("gnttwist.cli.job", "List, describe, follow, cancel and archive jobs; what they wait for."),
     "filter": ("gnttwist.cli.filter", "Rules that hold back or refuse jobs."),
     "debug": ("gnttwist.cli.debug", "Test jobs; who holds which lock."),

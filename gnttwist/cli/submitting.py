@@ -70,8 +70,18 @@ def carry_out(session: Session, op: dict[str, Any], how: How) -> Any:
     @return: Its result; C{None} where nobody waited for it.
     @raise OperationError: It failed.
     """
-    results = run(session, [_as_asked(op, how)], submit_only=how.only, as_json=how.as_json)
+    results = carry_out_together(session, [op], how)
     return None if results is None else results[0]
+
+
+def carry_out_together(session: Session, ops: Sequence[dict[str, Any]], how: How) -> list[Any] | None:
+    """
+    Submit opcodes as one job, and follow it.
+
+    @return: Their results; C{None} where nobody waited for them.
+    @raise OperationError: One failed, and those behind it were not done.
+    """
+    return run(session, [_as_asked(each, how) for each in ops], submit_only=how.only, as_json=how.as_json)
 
 
 def carry_out_each(session: Session, ops: Sequence[dict[str, Any]], how: How) -> None:
