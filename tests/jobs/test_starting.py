@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from gnttwist.jobs.gate import Gate
 from gnttwist.jobs.live import LiveJob
 from gnttwist.jobs.schedule import READY, Refuse
-from gnttwist.jobs.starting import Starter
+from gnttwist.jobs.starting import PLANNED_AT_ONCE, SLICE, Starter
 from gnttwist.model.objects import JobFilter
 from tests.jobs.test_filtering import job, rule
 
@@ -63,6 +63,8 @@ class Cluster:
     jobs: dict[int, FakeJob] = field(factory=dict)
     refused: set[int] = field(factory=set)
     clock: Clock = field(factory=Clock)
+    at_once: int = PLANNED_AT_ONCE
+    slice: float = SLICE
     gate: Gate = field(init=False)
     starter: Starter = field(init=False)
 
@@ -76,6 +78,8 @@ class Cluster:
             lambda live, why: self._doom(live.id, why),
             self.gate,
             lambda id: self.jobs[id].job.status if id in self.jobs else None,
+            self.at_once,
+            self.slice,
         )
 
     def _start(self, live: FakeJob) -> FakeRun:
@@ -168,14 +172,26 @@ class StarterTests(SynchronousTestCase):
     Tests for L{Starter}.
     """
 
+    def check(self, cluster: Cluster) -> None:
+        """
+        When it has looked, all that may run runs.
+        """
+        cluster.settle()
+        self.assertLessEqual(len(cluster.starter.runs), PLACES)
+        if len(cluster.starter.runs) < PLACES:
+            self.assertEqual(cluster.ready(), [])
+        queued = sum(each.job.status == "queued" for each in cluster.jobs.values())
+        self.assertEqual(len(cluster.starter), queued + len(cluster.starter.runs))
+
     @settings(deadline=None)
-    @given(EVENTS)
-    def test_nothing_forgotten(self, events: list[tuple[str, Any]]) -> None:
+    @given(EVENTS, st.booleans(), st.integers(0, 3))
+    def test_nothing_forgotten(self, events: list[tuple[str, Any]], sliced: bool, turns: int) -> None:
         """
         Whatever is submitted, ends, or is filtered: with a free place, no job waits that could start; no limit is
-        exceeded by what starts; and refused jobs do not stay queued.
+        exceeded by what starts; and refused jobs do not stay queued. So it is, too, if a look takes many turns of
+        the reactor, and things happen between them.
         """
-        cluster = Cluster()
+        cluster = Cluster(at_once=1, slice=0.0) if sliced else Cluster()
         for what, arguments in events:
             match what:
                 case "add":
@@ -188,10 +204,9 @@ class StarterTests(SynchronousTestCase):
                         for index, (kind, action) in enumerate(arguments)
                     }
                     cluster.starter.look_soon()
-            cluster.settle()
-            self.assertLessEqual(len(cluster.starter.runs), PLACES)
-            if len(cluster.starter.runs) < PLACES:
-                self.assertEqual(cluster.ready(), [])
-            queued = sum(each.job.status == "queued" for each in cluster.jobs.values())
-            self.assertEqual(len(cluster.starter), queued + len(cluster.starter.runs))
+            for _ in range(turns):
+                cluster.clock.advance(0)
+            if not turns:
+                self.check(cluster)
+        self.check(cluster)
         self.assertTrue(all(cluster.jobs[id].job.status == "canceled" for id in cluster.refused))
