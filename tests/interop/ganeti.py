@@ -49,10 +49,12 @@ class SandboxTestCase(TestCase):
     Tests that share one sandbox.
 
     @cvar nodes: How many nodes it has.
+    @cvar hypervisor: What its guests are.
     """
 
     timeout = TIMEOUT
     nodes = 1
+    hypervisor = "fake"
     ganeti: Path
     directory: Path | None = None
 
@@ -72,7 +74,10 @@ class SandboxTestCase(TestCase):
         # Unix socket paths are limited to 107 bytes, so the sandbox cannot live below trial's own directory.
         cls.directory = Path(tempfile.mkdtemp(prefix="gnt-"))
         atexit.register(cls.stop)
-        done = cls.gnt("sandbox", "up", "--dir", str(cls.directory / "s"), "--nodes", str(cls.nodes))
+        done = cls.gnt(
+            *("sandbox", "up", "--dir", str(cls.directory / "s")),
+            *("--nodes", str(cls.nodes), "--hypervisor", cls.hypervisor),
+        )
         if done.code != 0:
             raise RuntimeError(f"the sandbox did not start: {done.err or done.out}")
 
