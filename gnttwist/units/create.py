@@ -115,10 +115,22 @@ async def _check_node(
         raise refuse(f"Instance {request.name} violates the policy of group {group.name}: {'; '.join(wrong)}")
     os_check.allowed(config, request.os)
     instance = request.instance(primary_node=node.uuid)
-    await os_check.installable(
-        job, config, node, instance, op.osparams_secret, force_variant=op.force_variant
+    await job.gather(
+        partial(
+            os_check.installable,
+            config=config,
+            node=node,
+            instance=instance,
+            secret=op.osparams_secret,
+            force_variant=op.force_variant,
+        ),
+        partial(
+            os_check.hypervisor_accepts,
+            node=node,
+            hypervisor=request.hypervisor,
+            filled=fill_hv(config, instance),
+        ),
     )
-    await os_check.hypervisor_accepts(job, node, request.hypervisor, fill_hv(config, instance))
 
 
 def _draw(draft: Draft, *, count: int) -> list[str]:

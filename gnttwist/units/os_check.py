@@ -40,23 +40,25 @@ async def installable(
     @param instance: As it shall be; it need not be in the configuration.
     @raise OpPrereqError: It will not do, or the node does not answer.
     """
-    name = instance.os.partition("+")[0]
     parameters = {
         **fill_os(config, instance),
         **fill_os_private(config, instance),
         **(secret or {}),
     }
     try:
-        known = {each.name: each for each in reversed(await on_node(job, node)) if each.valid}
-        if name not in known:
-            raise refuse(
-                f"os_type: {name!r} is not on node {node.name}; it has {', '.join(sorted(known)) or 'none'}"
-            )
-        await job.call(node, "os_validate", [True, instance.os, ["parameters"], parameters, force_variant])
+        # Not required: where it is missing, the refusal tells which there are.
+        here = await job.call(
+            node, "os_validate", [False, instance.os, ["parameters"], parameters, force_variant]
+        )
+        known = [] if here else [each.name for each in await on_node(job, node) if each.valid]
     except FunctionFailed as reason:
         raise refuse(str(reason)) from reason
     except NodeError as reason:
         raise refuse(str(reason), ECode.ENVIRON) from reason
+    if not here:
+        name = instance.os.partition("+")[0]
+        listed = ", ".join(sorted(set(known))) or "none"
+        raise refuse(f"os_type: {name!r} is not on node {node.name}; it has {listed}")
 
 
 async def hypervisor_accepts(job: JobContext, node: Node, hypervisor: str, filled: Mapping[str, Any]) -> None:

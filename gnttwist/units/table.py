@@ -72,7 +72,7 @@ _ALL: tuple[Unit[Any], ...] = (
     Unit(disk_opcodes.OpInstanceActivateDisks, 1, activation.activate),
     Unit(disk_opcodes.OpInstanceDeactivateDisks, 1, activation.deactivate),
     Unit(instance_opcodes.OpInstanceConsole, 1, instance_data.console),
-    Unit(instance_opcodes.OpInstanceCreate, 1, create),
+    Unit(instance_opcodes.OpInstanceCreate, 2, create),
     Unit(disk_opcodes.OpInstanceGrowDisk, 1, grow),
     Unit(instance_opcodes.OpInstanceMultiAlloc, 1, multi_alloc),
     Unit(instance_opcodes.OpInstanceQueryData, 1, instance_data.query_data),

@@ -331,7 +331,7 @@ class RefusalTests(CreateTestCase):
             ("snode", {"snode": "node1"}),
             ("os_type", {"os_type": None}),
             ("os_type: 'beos' is not on node node1.example.com; it has noop, tiny", {"os_type": "beos"}),
-            ("os_type: 'broken'", {"os_type": "broken"}),
+            ("OS broken cannot be used", {"os_type": "broken"}),
             ("has variants", {"os_type": "tiny"}),
             ("has variants", {"os_type": "tiny+medium"}),
             ("nics/0 mac", {"nics": [{"mac": "12"}]}),

@@ -170,7 +170,14 @@ class World:
         self, state: NodeState, required: bool, name: str, checks: Any, parameters: Any, force: bool
     ) -> bool:
         base, plus, variant = name.partition("+")
-        variants = next(each[4] for each in state.oses if each[0] == base)
+        found = next((each for each in state.oses if each[0] == base), None)
+        if found is None:
+            if required:
+                raise FunctionFailed(f"OS {base} is not here")
+            return False
+        if not found[2]:
+            raise FunctionFailed(f"OS {base} cannot be used: {found[3]}")
+        variants = found[4]
         if not force and (bool(variants) != bool(plus) or (plus and variant not in variants)):
             raise FunctionFailed(f"OS {base} has variants {variants}, not {variant!r}")
         return True
