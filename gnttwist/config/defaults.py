@@ -142,6 +142,19 @@ HYPERVISOR_PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
 By hypervisor.
 """
 
+OWN_HYPERVISOR_PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {"kvm": {"use_namespaces": False}}
+"""
+By hypervisor, those that Ganeti does not have. A cluster has them only where they are set.
+"""
+
+
+def known_hypervisor_parameters(hypervisor: str) -> Mapping[str, Any]:
+    """
+    All parameters that a hypervisor has, with values of the right types; none for one that does not exist.
+    """
+    return {**HYPERVISOR_PARAMETERS.get(hypervisor, {}), **OWN_HYPERVISOR_PARAMETERS.get(hypervisor, {})}
+
+
 GLOBAL_HYPERVISOR_PARAMETERS: Final = frozenset(
     {"migration_port", "migration_bandwidth", "migration_mode", "xen_cmd"}
 )

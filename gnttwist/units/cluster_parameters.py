@@ -14,6 +14,7 @@ from gnttwist.config.defaults import (
     HYPERVISOR_PARAMETERS,
     NIC_PARAMETERS,
     NODE_PARAMETERS,
+    known_hypervisor_parameters,
 )
 from gnttwist.config.parameters import fill, fill_nic
 from gnttwist.config.snapshot import Snapshot
@@ -321,7 +322,7 @@ def _hypervisors(
     for hypervisor, given in (op.hvparams or {}).items():
         known = _parameters_of(hypervisor)
         result[hypervisor] = fill(
-            known,
+            HYPERVISOR_PARAMETERS[hypervisor],
             result.get(hypervisor, {}),
             _reset(given, known),
             typed(given, known, f"hvparams of {hypervisor}"),
@@ -333,12 +334,11 @@ def _hypervisors(
 
 
 def _parameters_of(hypervisor: str) -> Mapping[str, Any]:
-    known = HYPERVISOR_PARAMETERS.get(hypervisor)
-    if known is None:
+    if hypervisor not in HYPERVISOR_PARAMETERS:
         raise refuse(
             f"hvparams: there is no hypervisor {hypervisor}; there are {', '.join(sorted(HYPERVISOR_PARAMETERS))}"
         )
-    return known
+    return known_hypervisor_parameters(hypervisor)
 
 
 def _os_hvp(

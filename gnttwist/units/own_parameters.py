@@ -6,7 +6,11 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gnttwist.config.defaults import BACKEND_PARAMETERS, GLOBAL_HYPERVISOR_PARAMETERS, HYPERVISOR_PARAMETERS
+from gnttwist.config.defaults import (
+    BACKEND_PARAMETERS,
+    GLOBAL_HYPERVISOR_PARAMETERS,
+    known_hypervisor_parameters,
+)
 from gnttwist.config.parameters import fill
 from gnttwist.config.snapshot import Snapshot
 from gnttwist.model.objects import Parameters
@@ -24,7 +28,7 @@ def hvparams(hypervisor: str, given: Mapping[str, Any]) -> Parameters:
     everywhere = sorted(GLOBAL_HYPERVISOR_PARAMETERS & set(given))
     if everywhere:
         raise refuse(f"hvparams: {', '.join(everywhere)} can be set for the whole cluster only")
-    return typed(given, HYPERVISOR_PARAMETERS[hypervisor], "hvparams")
+    return typed(given, known_hypervisor_parameters(hypervisor), "hvparams")
 
 
 def beparams(config: Snapshot, given: Mapping[str, Any]) -> Parameters:

@@ -5,7 +5,7 @@ Each leaves what the configuration says should be and what is on the node in agr
 cancelled.
 """
 
-from gnttwist.config.defaults import BACKEND_PARAMETERS, HYPERVISOR_PARAMETERS
+from gnttwist.config.defaults import BACKEND_PARAMETERS, known_hypervisor_parameters
 from gnttwist.errors import ECode
 from gnttwist.jobs.context import JobContext, LockMode
 from gnttwist.model.opcode_instance import OpInstanceShutdown, OpInstanceStartup
@@ -26,7 +26,7 @@ async def startup(job: JobContext, op: OpInstanceStartup) -> None:
     config = await job.config()
     instance = running.find(config, instance.uuid, None)
     node = config.nodes[instance.primary_node]
-    hvparams = typed(op.hvparams, HYPERVISOR_PARAMETERS.get(instance.hypervisor, {}), "hvparams")
+    hvparams = typed(op.hvparams, known_hypervisor_parameters(instance.hypervisor), "hvparams")
     beparams = typed(op.beparams, BACKEND_PARAMETERS, "beparams", sizes={"minmem", "maxmem"})
     running.startable(instance)
     up = {} if op.no_remember else {"admin_state": "up", "admin_state_source": "admin"}

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from gnttwist.config.defaults import HYPERVISOR_PARAMETERS
+from gnttwist.config.defaults import HYPERVISOR_PARAMETERS, known_hypervisor_parameters
 from gnttwist.config.snapshot import Snapshot
 from gnttwist.errors import OpPrereqError
 from gnttwist.jobs.context import JobContext
@@ -159,7 +159,7 @@ def hypervisor_problems(config: Snapshot) -> Iterator[Problem]:
     sources += [(f"instance {each.name}", each.hypervisor, each.hvparams) for each in config.instances]
     for source, name, params in sources:
         try:
-            typed(params, HYPERVISOR_PARAMETERS.get(name, {}), f"hypervisor {name} parameters of {source}")
+            typed(params, known_hypervisor_parameters(name), f"hypervisor {name} parameters of {source}")
         except OpPrereqError as reason:
             yield _cluster(str(reason))
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -467,6 +468,32 @@ class ScriptTests(DefinitionTestCase):
         self.script(body).run(Output(self.context.feedback))
         self.assertLess(time.monotonic() - begin, 5)
         self.assertDead(int((self.root / "child").read_text()))
+
+    def test_full_disk(self) -> None:
+        """
+        A script that prints on when the disk is full is ended, with what it started, and that is the reason.
+        """
+        if os.geteuid() != 0:
+            self.skipTest("needs root, to mount a small file system")
+        logs = self.root / "logs"
+        logs.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", logs], check=True)
+        self.addCleanup(subprocess.run, ["umount", logs], check=True)
+        body = "sleep 60 & echo $! > child; while :; do echo x; done"
+        script = evolve(self.script(body, 30), log=logs / "x")
+        reason = self.assertRaises(FunctionError, script.run, Output(self.context.feedback))
+        self.assertIn("No space left", str(reason))
+        self.assertDead(int((self.root / "child").read_text()))
+
+    def test_no_log(self) -> None:
+        """
+        Where the log cannot be made, the script is not run.
+        """
+        (self.root / "logs").touch()
+        script = evolve(self.script("touch ran", 30), log=self.root / "logs" / "x")
+        reason = self.assertRaises(FunctionError, script.run, Output(self.context.feedback))
+        self.assertIn("was not run", str(reason))
+        self.assertFalse((self.root / "ran").exists())
 
     def test_others_stay(self) -> None:
         """

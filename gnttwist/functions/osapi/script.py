@@ -53,7 +53,7 @@ class Script:
 
         @raise FunctionError: It cannot be started, failed, or took too long; the text ends with its last lines.
         """
-        log = None if self.log is None else _open_log(self.log)
+        log = None if self.log is None else self._open_log(self.log)
         try:
             with nothing_left(), self._start() as process:
                 try:
@@ -101,7 +101,11 @@ class Script:
                         if not data:
                             selector.unregister(pipe)
                         output.feed(data, time.monotonic())
-                        written += _log(log, data[: LOG_LIMIT - written])
+                        try:
+                            written += _log(log, data[: LOG_LIMIT - written])
+                        except OSError as reason:
+                            why = f"was ended, for its log cannot be written: {reason.strerror}"
+                            raise self._failure(why, output) from reason
                     if ended in ready:
                         # Not reaped yet, so that the process group's number stays its own until it is killed.
                         selector.unregister(ended)
@@ -111,6 +115,14 @@ class Script:
         output.end(time.monotonic())
         if running:
             raise self._failure(f"did not end within {self.limit:.0f} s", output)
+
+    def _open_log(self, path: Path) -> int:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+            return os.open(path, flags, 0o600)
+        except OSError as reason:
+            raise FunctionError(f"{self.title} was not run: no log {path}: {reason.strerror}") from reason
 
     def _failure(self, why: str, output: Output) -> FunctionError:
         where = "" if self.log is None else f" (log: {self.log.name})"
@@ -122,11 +134,6 @@ def _told(status: int) -> str:
     if status < 0:
         return f"was ended by signal {signal.Signals(-status).name}"
     return f"failed with exit code {status}"
-
-
-def _open_log(path: Path) -> int:
-    path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
 
 
 def _log(log: int | None, data: bytes) -> int:
