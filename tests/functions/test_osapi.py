@@ -478,7 +478,7 @@ class ScriptTests(DefinitionTestCase):
         logs = self.root / "logs"
         logs.mkdir()
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", logs], check=True)
-        self.addCleanup(subprocess.run, ["umount", logs], check=True)
+        self.addCleanup(subprocess.check_call, ["umount", str(logs)])
         body = "sleep 60 & echo $! > child; while :; do echo x; done"
         script = evolve(self.script(body, 30), log=logs / "x")
         reason = self.assertRaises(FunctionError, script.run, Output(self.context.feedback))
