@@ -20,6 +20,11 @@ NAME_LIMIT = 200
 Most characters of a name that becomes part of a file's name: the kernel's 255 bytes, less what is added to it.
 """
 
+VIRTUAL = "/###-VIRTUAL-PATH-###,"
+"""
+What masters of virtual clusters put before a path that is without the root: Ganeti's.
+"""
+
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*")
 
 
@@ -30,6 +35,13 @@ def name(value: object, what: str) -> str:
     if not isinstance(value, str) or len(value) > NAME_LIMIT or not _NAME.fullmatch(value):
         raise FunctionError(f"Invalid {what}: {_shown(value)}")
     return value
+
+
+def canonical(path: str) -> str:
+    """
+    A path without the root, as masters send it: those of virtual clusters mark it.
+    """
+    return path.removeprefix(VIRTUAL)
 
 
 def text(value: object, what: str) -> str:

@@ -12,6 +12,7 @@ import stat
 from collections.abc import Sequence
 
 from gnttwist.functions import uploads
+from gnttwist.functions.arguments import canonical
 from gnttwist.functions.registry import Context, FunctionError
 
 COMPARED = frozenset({"/var/lib/ganeti/server.pem", "/etc/ganeti/file-storage-paths"}) | uploads.ALLOWED
@@ -35,11 +36,12 @@ def digests(context: Context, paths: Sequence[str]) -> dict[str, str]:
     @param paths: Without the root.
     @raise FunctionError: One is no file that masters compare.
     """
+    found = {}
     for each in paths:
-        _check(
-            each, each in COMPARED | SCRIPTS or each.removeprefix(SSCONF) in uploads.SSCONF_KEYS, "compared"
-        )
-    found = {each: _digest(str(context.paths.real(each))) for each in paths}
+        path = canonical(each)
+        known = path in COMPARED | SCRIPTS or path.removeprefix(SSCONF) in uploads.SSCONF_KEYS
+        _check(each, known, "compared")
+        found[each] = _digest(str(context.paths.real(path)))
     return {path: digest for path, digest in found.items() if digest is not None}
 
 
@@ -50,9 +52,13 @@ def unusable_scripts(context: Context, paths: Sequence[str]) -> list[str]:
     @param paths: Without the root.
     @raise FunctionError: One is no script that Ganeti knows.
     """
+    unusable = []
     for each in paths:
-        _check(each, each in SCRIPTS, "looked at as a script")
-    return [each for each in paths if not os.access(context.paths.real(each), os.X_OK, effective_ids=True)]
+        path = canonical(each)
+        _check(each, path in SCRIPTS, "looked at as a script")
+        if not os.access(context.paths.real(path), os.X_OK, effective_ids=True):
+            unusable.append(each)
+    return unusable
 
 
 def _check(path: str, known: bool, what: str) -> None:

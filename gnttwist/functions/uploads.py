@@ -6,6 +6,7 @@ import base64
 import binascii
 import os
 import pwd
+import stat
 import zlib
 from grp import getgrnam
 from pathlib import Path
@@ -107,16 +108,18 @@ def upload_file(context: Context, file: Any) -> None:
     path, content, mode, owner, group, atime, mtime = arguments.shaped(
         tuple[str, Any, int, str | None, str | None, float, float], file, "file"
     )
+    path = arguments.canonical(path)
     if path not in ALLOWED:
         raise FunctionError(f"Filename passed to upload_file not acceptable: {path!r}")
-    if not 0 <= mode <= 0o777:
+    # Masters send what stat(2) says of their own file, its type included.
+    if mode & ~0o777 not in (0, stat.S_IFREG):
         raise FunctionError(f"Invalid file mode: {mode}")
     data = unpack(content)
     target = context.paths.real(path)
     ids = _ids(context, target, owner, group)
     try:
         _make_directory(context, target.parent)
-        files.replace(target, data, mode=mode, owner=ids)
+        files.replace(target, data, mode=mode & 0o777, owner=ids)
         os.utime(target, (atime, mtime), follow_symlinks=False)
     except (OSError, OverflowError) as reason:
         raise FunctionError(f"Cannot write {path}: {reason}") from reason

@@ -7,6 +7,7 @@ import hashlib
 import inspect
 import os
 
+from gnttwist.functions.arguments import VIRTUAL
 from gnttwist.functions.facts import node_facts
 from gnttwist.functions.node import bridges_exist, master_node_name, missing_bridges, node_info
 from gnttwist.functions.registry import FunctionError
@@ -214,6 +215,15 @@ class VerifyTests(NodeTestCase):
             for key in ("filelist", "user-scripts"):
                 reason = self.assertRaises(FunctionError, node_verify, self.context, {key: [path]}, "c", {})
                 self.assertIn(path, str(reason))
+
+    def test_virtual_path(self) -> None:
+        """
+        Paths that a master of a virtual cluster has marked are answered as they were asked for.
+        """
+        marked = f"{VIRTUAL}/var/lib/ganeti/hmac.key"
+        (self.root / "var/lib/ganeti/hmac.key").write_bytes(b"key")
+        answer = node_verify(self.context, {"filelist": [marked]}, "c", {})
+        self.assertEqual(answer, {"filelist": {marked: hashlib.sha1(b"key").hexdigest()}})
 
     def test_any_value(self) -> None:
         """

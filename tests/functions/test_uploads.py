@@ -12,6 +12,7 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gnttwist.functions.arguments import VIRTUAL
 from gnttwist.functions.registry import FunctionError
 from gnttwist.functions.uploads import install_certificate, unpack, upload_file, write_ssconf_files
 from gnttwist.net.certificates import new_cluster_certificate
@@ -50,6 +51,14 @@ class UploadTests(NodeTestCase):
         found = (self.root / "var/lib/ganeti/config.data").stat()
         self.assertEqual((found.st_uid, found.st_gid), (accounts.uid("masterd"), accounts.gid("confd")))
 
+    def test_as_masters_send_it(self) -> None:
+        """
+        The mode may have the bits of a regular file, and the path the mark of a virtual cluster.
+        """
+        upload_file(self.context, [VIRTUAL + CONFIG, [0, "{}"], 0o100640, None, None, 0, 0])
+        found = (self.root / "var/lib/ganeti/config.data").stat()
+        self.assertEqual(found.st_mode, 0o100640)
+
     def test_not_allowed(self) -> None:
         """
         Only the listed files can be written; the cluster's private key is not among them.
@@ -68,6 +77,9 @@ class UploadTests(NodeTestCase):
             [CONFIG],
             [CONFIG, "text", 0o600, None, None, 0, 0],
             [CONFIG, [0, ""], 0o4755, None, None, 0, 0],
+            [CONFIG, [0, ""], 0o104755, None, None, 0, 0],
+            [CONFIG, [0, ""], 0o120777, None, None, 0, 0],
+            [CONFIG, [0, ""], -1, None, None, 0, 0],
             [CONFIG, [1, "no base64"], 0o600, None, None, 0, 0],
             [CONFIG, [0, ""], "600", None, None, 0, 0],
         ):

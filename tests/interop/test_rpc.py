@@ -1,0 +1,141 @@
+"""
+Ganeti's own RPC client, with its own encoding of everything, calls our node daemon.
+"""
+
+import json
+from typing import Any
+
+from gnttwist.functions.arguments import VIRTUAL
+from gnttwist.sandbox.processes import wait_until
+from tests.interop.ganeti import NODE, Output, SandboxTestCase
+
+INSTANCE = "inst1.example.com"
+
+EXPORT_WAIT = 10.0
+"""
+Seconds for a change to reach the exported configuration, which is written once a second at most.
+"""
+
+MASTER = """
+import json, sys
+from ganeti import constants, objects, pathutils, serializer, utils, vcluster
+from ganeti.cmdlib.common import ComputeAncillaryFiles
+from ganeti.rpc import node as rpc
+
+class Config(object):
+  def __init__(self, data):
+    self.data = data
+    self.GetClusterInfo = lambda: data.cluster
+    self.GetNodeInfo = data.nodes.get
+    self.GetAllNodesInfo = lambda: data.nodes
+    self.GetMultiNodeInfo = lambda uuids: [(each, data.nodes[each]) for each in uuids]
+    self.GetInstanceSecondaryNodes = lambda uuid: []
+    self.GetInstanceDisks = lambda uuid: [data.disks[each] for each in data.instances[uuid].disks]
+    self.GetInstanceDiskParams = lambda inst: data.cluster.SimpleFillDP({})
+    self.LookupNetwork = lambda name: None
+
+class Owners(object):
+  LookupUid = LookupGid = staticmethod(lambda number: "root")
+
+rpc.Init()
+data = objects.ConfigData.FromDict(serializer.LoadJson(utils.ReadFile(pathutils.CLUSTER_CONF_FILE)))
+run = rpc.RpcRunner(Config(data), lambda *_: None, _getents=Owners)
+cluster = data.cluster
+[(uuid, node)] = data.nodes.items()
+[instance] = data.instances.values()
+[disk] = [data.disks[each] for each in instance.disks]
+hvparams = {"fake": cluster.hvparams.get("fake", {})}
+files = [vcluster.MakeVirtualPath(each) for group in ComputeAncillaryFiles(cluster, False) for each in group]
+checks = {
+  constants.NV_FILELIST: files,
+  constants.NV_CLIENT_CERT: None,
+  constants.NV_HYPERVISOR: ["fake"],
+  constants.NV_HVPARAMS: [("cluster", "fake", hvparams["fake"])],
+  constants.NV_NODESETUP: None,
+  constants.NV_OSLIST: None,
+  constants.NV_TIME: None,
+  constants.NV_USERSCRIPTS: [vcluster.MakeVirtualPath(pathutils.EXTERNAL_MASTER_SETUP_SCRIPT)],
+  constants.NV_VERSION: None,
+}
+trail = [("gnt:opcode:test", "why", 1)]
+told = {}
+
+def tell(name, result):
+  told[name] = [result.fail_msg, result.payload]
+
+tell("version", run.call_version([uuid])[uuid])
+tell("node_info", run.call_node_info([uuid], {uuid: []}, [("fake", hvparams["fake"])])[uuid])
+tell("node_verify", run.call_node_verify([uuid], checks, cluster.cluster_name, hvparams)[uuid])
+tell("os_diagnose", run.call_os_diagnose([uuid])[uuid])
+tell("test_delay", run.call_test_delay([uuid], 0.01)[uuid])
+tell("bridges_exist", run.call_bridges_exist(uuid, ["nobr"]))
+tell("hypervisor_validate_params", run.call_hypervisor_validate_params([uuid], "fake", hvparams["fake"])[uuid])
+tell("blockdev_find", run.call_blockdev_find(uuid, (disk, instance)))
+tell("blockdev_assemble", run.call_blockdev_assemble(uuid, (disk, instance), instance, True, 0))
+tell("instance_start", run.call_instance_start(uuid, (instance, {}, {}), False, trail))
+tell("instance_info", run.call_instance_info(uuid, instance.name, "fake", hvparams["fake"]))
+tell("instance_list", run.call_instance_list([uuid], ["fake"], hvparams)[uuid])
+tell("all_instances_info", run.call_all_instances_info([uuid], ["fake"], hvparams)[uuid])
+tell("instance_shutdown", run.call_instance_shutdown(uuid, instance, 5, trail))
+tell("instance_os_add", run.call_instance_os_add(uuid, (instance, {}), False, 0))
+tell("blockdev_shutdown", run.call_blockdev_shutdown(uuid, (disk, instance)))
+tell("blockdev_remove", run.call_blockdev_remove(uuid, (disk, instance)))
+tell("blockdev_create", run.call_blockdev_create(
+  uuid, (disk, instance), disk.size, instance.name, True, "info", False))
+tell("write_ssconf_files", run.call_write_ssconf_files([uuid], {"cluster_name": cluster.cluster_name})[uuid])
+tell("upload_file", run.call_upload_file([uuid], pathutils.CONFD_HMAC_KEY)[uuid])
+tell("hooks_runner", run.call_hooks_runner([uuid], "instance-start", "pre", {"PATH": "/bin"})[uuid])
+print(json.dumps(told, default=lambda each: each.ToDict()))
+"""
+"""
+Calls as a master makes them, with its objects from the exported configuration.
+"""
+
+
+class RpcTests(SandboxTestCase):
+    """
+    Tests of calls by Ganeti's code.
+    """
+
+    def python(self, code: str) -> Output:
+        """
+        Run Python code that uses Ganeti's modules, as a master on the sandbox's first node.
+        """
+        share = self.ganeti / "root/usr/share/ganeti/3.0"
+        return self.execute([str(self.ganeti / "python/bin/python"), "-c", code], {"PYTHONPATH": str(share)})
+
+    def test_calls(self) -> None:
+        """
+        Arguments as Ganeti encodes them are of the table's types, and results are what its code takes.
+        """
+        made = self.gnt(
+            *(
+                "instance",
+                "add",
+                "-t",
+                "file",
+                "-o",
+                "noop",
+                "--no-start",
+                "--no-name-check",
+                "--no-ip-check",
+            ),
+            *("-s", "4M", "-n", NODE, INSTANCE),
+        )
+        self.assertEqual(made.code, 0, made.err)
+        assert self.directory is not None
+        exported = self.directory / "s" / NODE / "var/lib/ganeti/config.data"
+        self.assertTrue(wait_until(lambda: INSTANCE in exported.read_text(), EXPORT_WAIT))
+        ended = self.python(MASTER)
+        self.assertEqual(ended.code, 0, ended.err)
+        told: dict[str, Any] = json.loads(ended.out)
+        failed = {name: why for name, (why, _) in told.items() if why}
+        self.assertEqual(set(failed), {"bridges_exist"}, failed)
+        self.assertIn("nobr", failed["bridges_exist"])
+        payloads = {name: payload for name, (_, payload) in told.items()}
+        self.assertEqual(payloads["version"], 3000000)
+        self.assertEqual(payloads["instance_list"], [INSTANCE])
+        self.assertEqual(payloads["instance_info"]["state"], 0)
+        self.assertEqual(set(payloads["all_instances_info"]), {INSTANCE})
+        self.assertIn(f"{VIRTUAL}/var/lib/ganeti/server.pem", payloads["node_verify"]["filelist"])
+        self.assertEqual([each[0] for each in payloads["os_diagnose"]], ["noop", "tinylinux"])
