@@ -4,7 +4,9 @@ Nodes come, change and go in a real sandbox.
 
 import os
 import re
+import select
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,6 +17,7 @@ import msgspec
 from twisted.trial.unittest import TestCase
 
 from gnttwist.paths import Paths
+from gnttwist.sandbox import processes
 from gnttwist.sandbox.layout import read_state
 from gnttwist.sandbox.processes import belonging, wait_until
 
@@ -133,3 +136,48 @@ class NodeTests(TestCase):
         self.assertTrue(wait_until(lambda: not any(belonging(self.spare.root)), 20))
         self.assertTrue(wait_until(lambda: not any(self.spare.data.iterdir()), 5))
         self.assertNotIn(name, self.gnt("node", "list"))
+
+    def test_away(self) -> None:
+        """
+        A node whose daemon was killed has the newest configuration and keys soon after it is back; one that was
+        marked offline, when it is online again.
+        """
+        node = self.sandbox.nodes[1]
+        self.kill_daemon(self.second)
+        key = self.master.data / "cluster-domain-secret"
+        key.chmod(0o600)
+        key.write_bytes(b"another\n")
+        self.gnt("node", "modify", self.master.hostname, "--node-parameters", "spindle_count=7")
+        self.assertNotIn('"spindle_count":7', self.second.config_export.read_text())
+        self.start_daemon(self.second)
+        self.assertTrue(self.has(self.second, "config.data", '"spindle_count":7'))
+        self.assertTrue(self.has(self.second, "cluster-domain-secret", "another"))
+
+        self.gnt("node", "modify", node.name, "--offline", "yes", "--auto-promote")
+        self.gnt("node", "modify", self.master.hostname, "--node-parameters", "spindle_count=8")
+        self.gnt("node", "modify", node.name, "--offline", "no", "-f")
+        self.assertTrue(self.has(self.second, "config.data", '"spindle_count":8'))
+
+    def kill_daemon(self, paths: Paths) -> None:
+        """
+        Kill a node's daemon, as a loss of power would.
+        """
+        pid = int(paths.pid("gnt-noded").read_text())
+        process = os.pidfd_open(pid)
+        signal.pidfd_send_signal(process, signal.SIGKILL)
+        select.select([process], [], [], DEADLINE)
+        os.close(process)
+
+    def start_daemon(self, paths: Paths) -> None:
+        """
+        Start it again; the sandbox ends it.
+        """
+        _, child = processes.start("gnt-noded", paths)
+        self.addCleanup(self.stop, child)
+
+    def stop(self, child: "subprocess.Popen[bytes]") -> None:
+        """
+        End a daemon.
+        """
+        child.terminate()
+        child.wait(DEADLINE)
