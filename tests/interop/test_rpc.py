@@ -57,6 +57,7 @@ checks = {
   constants.NV_USERSCRIPTS: [vcluster.MakeVirtualPath(pathutils.EXTERNAL_MASTER_SETUP_SCRIPT)],
   constants.NV_VERSION: None,
 }
+storage = "/srv/ganeti/file-storage"
 trail = [("gnt:opcode:test", "why", 1)]
 told = {}
 
@@ -82,6 +83,27 @@ tell("blockdev_shutdown", run.call_blockdev_shutdown(uuid, (disk, instance)))
 tell("blockdev_remove", run.call_blockdev_remove(uuid, (disk, instance)))
 tell("blockdev_create", run.call_blockdev_create(
   uuid, (disk, instance), disk.size, instance.name, True, "info", False))
+tell("blockdev_setinfo", run.call_blockdev_setinfo(uuid, (disk, instance), "text"))
+tell("blockdev_grow", run.call_blockdev_grow(uuid, (disk, instance), 4, False, True, False))
+tell("blockdev_wipe", run.call_blockdev_wipe(uuid, (disk, instance), 0, 4))
+tell("blockdev_getdimensions", run.call_blockdev_getdimensions(uuid, [([disk], instance)]))
+tell("instance_run_rename", run.call_instance_run_rename(uuid, instance, "old.example.com", 0))
+tell("start again", run.call_instance_start(uuid, (instance, {}, {}), False, trail))
+tell("instance_reboot", run.call_instance_reboot(uuid, instance, constants.INSTANCE_REBOOT_HARD, 5, trail))
+tell("instance_balloon_memory", run.call_instance_balloon_memory(uuid, instance, 128))
+tell("stop again", run.call_instance_shutdown(uuid, instance, 0, trail))
+tell("node_crypto_tokens", run.call_node_crypto_tokens(
+  uuid, [(constants.CRYPTO_TYPE_SSL_DIGEST, constants.CRYPTO_ACTION_GET, None)]))
+tell("x509_cert_create", run.call_x509_cert_create(uuid, 60))
+tell("x509_cert_remove", run.call_x509_cert_remove(uuid, told["x509_cert_create"][1][0]))
+tell("file_storage_dir_create", run.call_file_storage_dir_create(uuid, storage + "/a"))
+tell("file_storage_dir_rename", run.call_file_storage_dir_rename(uuid, storage + "/a", storage + "/b"))
+tell("file_storage_dir_remove", run.call_file_storage_dir_remove(uuid, storage + "/b"))
+tell("storage_list", run.call_storage_list([uuid], constants.ST_FILE, [[storage]], None, [
+  constants.SF_NAME, constants.SF_SIZE, constants.SF_USED, constants.SF_FREE, constants.SF_ALLOCATABLE])[uuid])
+tell("os_validate", run.call_os_validate(
+  [uuid], True, "noop", [constants.OS_VALIDATE_PARAMETERS], {}, False)[uuid])
+tell("master_node_name", run.call_master_node_name([uuid])[uuid])
 tell("write_ssconf_files", run.call_write_ssconf_files([uuid], {"cluster_name": cluster.cluster_name})[uuid])
 tell("upload_file", run.call_upload_file([uuid], pathutils.CONFD_HMAC_KEY)[uuid])
 tell("hooks_runner", run.call_hooks_runner([uuid], "instance-start", "pre", {"PATH": "/bin"})[uuid])
