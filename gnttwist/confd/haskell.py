@@ -16,7 +16,8 @@ def show(text: str) -> str:
     A string's literal, with its quotes.
     """
     shown = []
-    for each, following in zip(text, [*text[1:], ""], strict=True):
+    units = _units(text)
+    for each, following in zip(units, [*units[1:], ""], strict=True):
         code = ord(each)
         if each in '"\\':
             shown.append("\\" + each)
@@ -30,6 +31,14 @@ def show(text: str) -> str:
         else:
             shown.append(each)
     return f'"{"".join(shown)}"'
+
+
+def _units(text: str) -> list[str]:
+    """
+    A text's letters; those beyond 16 bits are two, because the JSON that Ganeti's daemon reads has them as two.
+    """
+    data = text.encode("utf-16-le", "surrogatepass")
+    return [chr(int.from_bytes(data[place : place + 2], "little")) for place in range(0, len(data), 2)]
 
 
 def show_query(query: Query) -> str:
