@@ -2,13 +2,15 @@
 What is drawn for new instances: MAC addresses and network ports. Pure, within an edit.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import msgspec
 
 from gnttwist.config.draft import Draft
 from gnttwist.errors import ECode
-from gnttwist.model.objects import Instance, Nic
+from gnttwist.model.objects import Instance, Nic, NodeGroup
+from gnttwist.units.address_pool import network_of, release, reserve
+from gnttwist.units.devices import POOL
 from gnttwist.units.values import refuse
 
 FIRST_PORT, LAST_PORT = 11000, 14999
@@ -23,13 +25,14 @@ probability 2**-64.
 """
 
 
-def draw_mac(draft: Draft, taken: Collection[str]) -> str:
+def draw_mac(draft: Draft, taken: Collection[str], network: str | None = None) -> str:
     """
-    A MAC address that nobody has, with the cluster's prefix.
+    A MAC address that nobody has, with the network's or else the cluster's prefix.
 
     @raise OpPrereqError: The prefix has hardly any left.
     """
-    prefix = draft.config.cluster.mac_prefix
+    own = None if network is None else draft.config.networks[network].mac_prefix
+    prefix = own or draft.config.cluster.mac_prefix
     for _ in range(DRAWS):
         tail = draft.random.getrandbits(24).to_bytes(3, "big").hex(":")
         if (mac := f"{prefix}:{tail}") not in taken:
@@ -40,18 +43,62 @@ def draw_mac(draft: Draft, taken: Collection[str]) -> str:
     )
 
 
-def with_macs(draft: Draft, instance: Instance) -> list[Nic]:
+def settle_nics(
+    draft: Draft, instance: Instance, before: Sequence[Nic] = (), *, conflicts_check: bool = True
+) -> list[Nic]:
     """
-    An instance's network interfaces, with addresses and UUIDs drawn for those that have none.
+    An instance's network interfaces, complete: UUIDs, MAC and network addresses are drawn, and addresses of networks
+    that it no longer has are free again.
+
+    @param instance: As it shall be; it need not be in the configuration.
+    @param before: The interfaces that it has had until now.
+    @param conflicts_check: Refuse addresses that are kept from instances, or are of a network that the interface is
+        not in.
+    @raise OpPrereqError: An address is not to be had, or a network is not connected to the instance's group.
     """
+    group = draft.config.groups[draft.config.nodes[instance.primary_node].group]
+    held = {(nic.network, nic.ip) for nic in before if nic.network is not None}
+    kept = held & {(nic.network, nic.ip) for nic in instance.nics}
+    for nic in before:
+        if (nic.network, nic.ip) not in kept:
+            release(draft, nic)
     others = [each for each in draft.config.instances if each.uuid != instance.uuid]
     taken = {nic.mac for each in [*others, instance] for nic in each.nics}
     nics = []
-    for nic in instance.nics:
-        mac = nic.mac or draw_mac(draft, taken)
+    for index, nic in enumerate(instance.nics):
+        if nic.network is not None:
+            settled = _in_network(draft, nic, group, f"nics/{index}")
+            if (nic.network, nic.ip) in kept:
+                # Once: another interface cannot have it as well.
+                kept.remove((nic.network, nic.ip))
+            elif settled.ip is not None:
+                wanted = None if settled.ip == POOL else settled.ip
+                ip = reserve(draft, nic.network, wanted, conflicts_check=conflicts_check)
+                settled = msgspec.structs.replace(settled, ip=ip)
+        else:
+            settled = nic
+            network = network_of(draft, group.uuid, nic.ip) if conflicts_check and nic not in before else None
+            if network is not None:
+                raise refuse(
+                    f"nics/{index} ip: {nic.ip} is of network {network.name}; say network={network.name}, or leave "
+                    "this check out (conflicts_check)"
+                )
+        mac = nic.mac or draw_mac(draft, taken, nic.network)
         taken.add(mac)
-        nics.append(msgspec.structs.replace(nic, mac=mac, uuid=nic.uuid or draft.new_uuid()))
+        nics.append(msgspec.structs.replace(settled, mac=mac, uuid=nic.uuid or draft.new_uuid()))
     return nics
+
+
+def _in_network(draft: Draft, nic: Nic, group: NodeGroup, what: str) -> Nic:
+    """
+    An interface with the parameters that its group's connection to its network gives it.
+    """
+    assert nic.network is not None
+    connected = group.networks.get(nic.network)
+    if connected is None:
+        name = draft.config.networks[nic.network].name
+        raise refuse(f"{what} network: {name} is not connected to group {group.name}", ECode.STATE)
+    return msgspec.structs.replace(nic, nicparams=dict(connected))
 
 
 def draw_port(draft: Draft) -> int:

@@ -9,6 +9,7 @@ import msgspec
 
 from gnttwist.config.draft import Draft
 from gnttwist.jobs.context import JobContext
+from gnttwist.units.address_pool import release
 from gnttwist.units.addresses import return_port
 
 
@@ -57,7 +58,7 @@ def set_disk(uuid: str, **members: Any) -> Callable[[Draft], None]:
 
 def forget_instance(uuid: str) -> Callable[[Draft], None]:
     """
-    Remove an instance, with its disks, and give its network port back; one that is gone stays so.
+    Remove an instance, with its disks, and give its network port and addresses back; one that is gone stays so.
     """
 
     def edit(draft: Draft) -> None:
@@ -67,6 +68,8 @@ def forget_instance(uuid: str) -> Callable[[Draft], None]:
         for disk in instance.disks:
             if disk in draft.config.disks:
                 draft.delete(draft.config.disks[disk])
+        for nic in instance.nics:
+            release(draft, nic)
         draft.delete(instance)
         if instance.network_port is not None:
             return_port(draft, instance.network_port)

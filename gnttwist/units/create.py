@@ -15,10 +15,10 @@ from gnttwist.config.parameters import fill_hv, group_ipolicy
 from gnttwist.config.snapshot import Snapshot
 from gnttwist.errors import ECode
 from gnttwist.jobs.context import JobContext, LockMode
-from gnttwist.model.objects import Disk, Instance, Nic, Node
+from gnttwist.model.objects import Disk, Instance, Node
 from gnttwist.model.opcode_instance import OpInstanceCreate
 from gnttwist.units import disk_making, os_check, placement, running
-from gnttwist.units.addresses import draw_port, with_macs
+from gnttwist.units.addresses import draw_port, settle_nics
 from gnttwist.units.changes import forget_instance, set_state
 from gnttwist.units.create_request import Request, check, new_disk
 from gnttwist.units.encode import instance_dict
@@ -115,6 +115,13 @@ async def _check_node(
         raise refuse(f"Instance {request.name} violates the policy of group {group.name}: {'; '.join(wrong)}")
     os_check.allowed(config, request.os)
     instance = request.instance(primary_node=node.uuid)
+    # Only to see whether the addresses can be had; they are taken when the instance is recorded.
+    nics = [each.nic() for each in request.nics]
+    settle_nics(
+        Draft(config, 0.0, job.random("addresses")),
+        msgspec.structs.replace(instance, nics=nics),
+        conflicts_check=op.conflicts_check,
+    )
     await job.gather(
         partial(
             os_check.installable,
@@ -156,10 +163,7 @@ def _objects(request: Request, node: Node, identities: Sequence[str]) -> tuple[I
         )
         for index, (uuid, wanted) in enumerate(zip(rest, request.disks, strict=False))
     ]
-    nics = [
-        Nic(mac=wanted.mac or "", uuid=uuid, nicparams=dict(wanted.nicparams), ip=wanted.ip, name=wanted.name)
-        for uuid, wanted in zip(rest[len(disks) :], request.nics, strict=True)
-    ]
+    nics = [wanted.nic(uuid) for uuid, wanted in zip(rest[len(disks) :], request.nics, strict=True)]
     instance = request.instance(own, node.uuid)
     return msgspec.structs.replace(instance, nics=nics, disks=[each.uuid for each in disks]), disks
 
@@ -176,18 +180,22 @@ async def _record(
         await job.change("forget the instance", forget_instance(instance.uuid))
 
     job.on_failure("forget the instance", undo)
-    await job.change("add the instance", partial(_add, instance=instance, disks=disks))
+    await job.change(
+        "add the instance",
+        partial(_add, instance=instance, disks=disks, conflicts_check=request.conflicts_check),
+    )
     config = await job.config()
     return config, config.instances[instance.uuid]
 
 
-def _add(draft: Draft, *, instance: Instance, disks: Sequence[Disk]) -> None:
+def _add(draft: Draft, *, instance: Instance, disks: Sequence[Disk], conflicts_check: bool) -> None:
     """
     Add it with all that is drawn for it: MAC addresses, and the port that kvm's displays use.
     """
     if draft.config.instances.named(instance.name) is not None:
         raise refuse(f"Instance '{instance.name}' is already in the cluster", ECode.EXISTS)
+    nics = settle_nics(draft, instance, conflicts_check=conflicts_check)
     port = draw_port(draft) if instance.hypervisor == "kvm" else None
     for disk in disks:
         draft.put(disk)
-    draft.put(msgspec.structs.replace(instance, nics=with_macs(draft, instance), network_port=port))
+    draft.put(msgspec.structs.replace(instance, nics=nics, network_port=port))

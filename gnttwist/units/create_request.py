@@ -44,6 +44,7 @@ class Request:
     @ivar hvparams: Its own; likewise the other parameters.
     @ivar directory: Where its disks' files will be; empty without files.
     @ivar install: Whether to run the OS's scripts.
+    @ivar conflicts_check: Whether addresses that are kept from instances are refused.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Request:
     tags: tuple[str, ...]
     install: bool
     start: bool
+    conflicts_check: bool
 
     def instance(self, uuid: str = "", primary_node: str = "") -> Instance:
         """
@@ -124,6 +126,7 @@ def check(config: Snapshot, op: OpInstanceCreate) -> Request:
         tags=tuple(sorted(set(op.tags))),
         install=not op.no_install and template != DISKLESS,
         start=op.start and not op.no_install,
+        conflicts_check=op.conflicts_check,
     )
     osparams(op.osparams_secret or {}, "osparams_secret")
     if wrong := [each for each in request.tags if not _TAG.fullmatch(each)]:

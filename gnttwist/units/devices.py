@@ -16,6 +16,7 @@ from gnttwist.config.parameters import fill_nic
 from gnttwist.config.snapshot import Snapshot
 from gnttwist.errors import ECode
 from gnttwist.model.objects import Nic
+from gnttwist.units.address_pool import contains
 from gnttwist.units.policy import DISKLESS
 from gnttwist.units.values import refuse, size, typed
 
@@ -33,6 +34,11 @@ The disk templates that this version can do.
 MEMBERS = frozenset({"bridge", "ip", "link", "mac", "mode", "name", "network", "vlan"})
 """
 What can be said of a network interface.
+"""
+
+POOL = "pool"
+"""
+The address that means: a free one of the network.
 """
 
 MODES = ("bridged", "routed", "openvswitch")
@@ -59,12 +65,29 @@ class NicRequest:
     A network interface to make.
 
     @ivar mac: C{None} for one to be drawn.
+    @ivar ip: An address, or L{POOL}.
+    @ivar nicparams: Its own; one in a network gets them from how its group is connected.
+    @ivar network: A network's UUID.
     """
 
     mac: str | None = None
     ip: str | None = None
     name: str | None = None
     nicparams: Mapping[str, Any] = {}
+    network: str | None = None
+
+    def nic(self, uuid: str = "") -> Nic:
+        """
+        The interface, with what is to be drawn for it still open: an empty C{mac}, and L{POOL} for its address.
+        """
+        return Nic(
+            mac=self.mac or "",
+            uuid=uuid,
+            nicparams=dict(self.nicparams),
+            ip=self.ip,
+            network=self.network,
+            name=self.name,
+        )
 
 
 def disks(given: Sequence[Mapping[str, str | int]], template: str) -> Iterator[DiskRequest]:
@@ -155,18 +178,45 @@ def nic(config: Snapshot, given: Mapping[Any, str | None], what: str) -> NicRequ
     """
     if unknown := sorted(set(given) - MEMBERS):
         raise refuse(f"{what}: there is no {', '.join(unknown)}; there are {', '.join(sorted(MEMBERS))}")
-    if optional(given.get("network"), what) is not None:
-        raise refuse(f"{what} network: networks are not supported by this version")
+    network = optional(given.get("network"), what)
+    name, mac = optional(given.get("name"), what), _mac(given.get("mac"), what)
+    if network is not None:
+        return NicRequest(mac, *_in_network(config, network, given, name, what))
     own = {name: value for name in ("mode", "vlan") if (value := given.get(name)) is not None}
     link = given.get("link") or given.get("bridge")
     nicparams = typed(own | ({"link": link} if link else {}), NIC_PARAMETERS, what)
     filled = fill_nic(config, Nic(mac="", uuid="", nicparams=nicparams))
     if filled.get("mode") not in MODES:
         raise refuse(f"{what} mode: {filled.get('mode')!r:.60} is none of {', '.join(MODES)}")
-    ip = _ip(optional(given.get("ip"), what), what)
+    ip = optional(given.get("ip"), what)
+    if ip is not None and ip.lower() == POOL:
+        raise refuse(f"{what} ip: {POOL} is for interfaces in a network; name it")
+    ip = _ip(ip, what)
     if filled["mode"] == "routed" and ip is None:
         raise refuse(f"{what} ip: an interface in mode routed needs one")
-    return NicRequest(_mac(given.get("mac"), what), ip, optional(given.get("name"), what), nicparams)
+    return NicRequest(mac, ip, name, nicparams)
+
+
+def _in_network(
+    config: Snapshot, text: str, given: Mapping[Any, str | None], name: str | None, what: str
+) -> tuple[str | None, str | None, Mapping[str, Any], str]:
+    """
+    Address, name, parameters and network of an interface in a network.
+    """
+    network = config.networks.find(text)
+    if spare := sorted({"mode", "link", "bridge", "vlan"} & {key for key, value in given.items() if value}):
+        raise refuse(
+            f"{what} {', '.join(spare)}: interfaces in network {network.name} have what its connection says"
+        )
+    ip = optional(given.get("ip"), what)
+    if ip is None:
+        return None, name, {}, network.uuid
+    if ip.lower() == POOL:
+        return POOL, name, {}, network.uuid
+    found = _ip(ip, what)
+    if not contains(network, found):
+        raise refuse(f"{what} ip: {ip} is not of network {network.name} ({network.network})")
+    return found, name, {}, network.uuid
 
 
 def changed_nic(config: Snapshot, old: Nic, given: Mapping[str, str | None], what: str) -> Nic:
@@ -178,17 +228,12 @@ def changed_nic(config: Snapshot, old: Nic, given: Mapping[str, str | None], wha
     if str(given.get("mac")).lower() == "auto":
         raise refuse(f"{what} mac: 'auto' is for new interfaces; 'generate' draws another address")
     given = {"link" if name == "bridge" else name: value for name, value in given.items()}
-    own = {name: value for name, value in old.nicparams.items() if name not in given}
+    # What a network's connection gave it is not its own.
+    own = {} if old.network else {name: each for name, each in old.nicparams.items() if name not in given}
     before: dict[str, str | None] = {**own, "ip": old.ip, "name": old.name, "mac": old.mac}
-    made = nic(config, before | dict(given), what)
-    return Nic(
-        mac=made.mac or "",
-        uuid=old.uuid,
-        nicparams=dict(made.nicparams),
-        ip=made.ip,
-        network=old.network,
-        name=made.name,
-    )
+    if old.network and not {"mode", "link"} & set(given):
+        before["network"] = old.network
+    return nic(config, before | dict(given), what).nic(old.uuid)
 
 
 def _mac(given: str | None, what: str) -> str | None:

@@ -19,7 +19,7 @@ from gnttwist.jobs.context import JobContext, LockMode
 from gnttwist.model.objects import Disk, Instance, Node
 from gnttwist.model.opcode_instance_modify import OpInstanceSetParams
 from gnttwist.units import disk_making, os_check, running
-from gnttwist.units.addresses import with_macs
+from gnttwist.units.addresses import settle_nics
 from gnttwist.units.changes import forget_disk
 from gnttwist.units.create_request import disk_directory, new_disk
 from gnttwist.units.encode import disk_dict, group_of, instance_dict
@@ -42,6 +42,10 @@ async def modify(job: JobContext, op: OpInstanceSetParams) -> list[list[Any]]:
     )
     wanted = plan(config, instance, op)
     node = config.nodes[instance.primary_node]
+    if op.nics:
+        # Only to see whether the addresses can be had; they are taken with the other changes.
+        draft = Draft(config, 0.0, job.random("addresses"))
+        settle_nics(draft, wanted.instance, instance.nics, conflicts_check=op.conflicts_check)
     guest = await _guest(job, config, instance, op, wanted)
     await _node_accepts(job, config, instance, op, wanted)
     await _memory(job, config, instance, op, wanted, guest)
@@ -258,7 +262,10 @@ def _change(draft: Draft, *, wanted: Plan, made: Mapping[int, Disk]) -> None:
         uuids.append(disk.uuid)
     names = ("os", "hvparams", "beparams", "osparams", "osparams_private", "admin_state")
     members: dict[str, Any] = {name: getattr(wanted.instance, name) for name in names}
-    members["nics"] = with_macs(draft, wanted.instance)
+    if wanted.instance.nics != current.nics:
+        members["nics"] = settle_nics(
+            draft, wanted.instance, current.nics, conflicts_check=wanted.conflicts_check
+        )
     changed = msgspec.structs.replace(current, disks=uuids, **members)
     if changed != current:
         draft.put(changed)

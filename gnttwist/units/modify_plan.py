@@ -8,27 +8,15 @@ from typing import Any
 import msgspec
 from attrs import field, frozen
 
-from gnttwist.config.parameters import fill_be, fill_hv, fill_nic, fill_os, fill_os_private, group_ipolicy
+from gnttwist.config.parameters import fill_be, fill_hv, fill_os, fill_os_private, group_ipolicy
 from gnttwist.config.snapshot import Snapshot
 from gnttwist.errors import ECode
-from gnttwist.model.objects import Disk, Instance, Nic, Parameters
+from gnttwist.model.objects import Disk, Instance, Parameters
 from gnttwist.model.opcode_instance_modify import OpInstanceSetParams
-from gnttwist.units.devices import (
-    MAX_DISKS,
-    MAX_NICS,
-    DiskRequest,
-    changed_nic,
-    disk,
-    mode,
-    nic,
-    optional,
-    template_name,
-    unused_macs,
-)
 from gnttwist.units.encode import group_of
-from gnttwist.units.modify_items import Edit, edits, place, unique_names
+from gnttwist.units.modify_devices import NewDisk, changed_disks, changed_nics
 from gnttwist.units.own_parameters import beparams, hvparams, osparams, updated, with_memory
-from gnttwist.units.policy import DISKLESS, MIXED, Specification, template_of, violations
+from gnttwist.units.policy import DISKLESS, Specification, violations
 from gnttwist.units.values import refuse
 
 ELSEWHERE = {
@@ -49,26 +37,6 @@ Parameters for what this version does not do, and what that is.
 
 
 @frozen
-class NewDisk:
-    """
-    A disk to be made.
-
-    @ivar template: Its disk template.
-    """
-
-    wanted: DiskRequest
-    template: str
-    uuid: str = ""
-
-    @property
-    def name(self) -> str | None:
-        """
-        The name that a user has given it.
-        """
-        return self.wanted.name
-
-
-@frozen
 class Plan:
     """
     What is to become of an instance.
@@ -77,12 +45,14 @@ class Plan:
     @ivar disks: Its disks in their new order.
     @ivar removed: Disks that it loses.
     @ivar changes: What is told of the changes: a parameter and its value each.
+    @ivar conflicts_check: Whether addresses that are kept from instances are refused.
     """
 
     instance: Instance
     disks: Sequence[Disk | NewDisk]
     removed: Sequence[Disk] = ()
     changes: list[list[Any]] = field(factory=list)
+    conflicts_check: bool = True
 
     @property
     def new(self) -> dict[int, NewDisk]:
@@ -100,7 +70,7 @@ def plan(config: Snapshot, instance: Instance, op: OpInstanceSetParams) -> Plan:
     """
     supported(op)
     changes: list[list[Any]] = []
-    disks, removed = _disks(config, instance, op, changes)
+    disks, removed = changed_disks(config, instance, op.disks, changes)
     wanted = msgspec.structs.replace(
         instance,
         os=op.os_name or instance.os,
@@ -110,12 +80,12 @@ def plan(config: Snapshot, instance: Instance, op: OpInstanceSetParams) -> Plan:
         osparams_private=_osparams(
             instance.osparams_private, op.osparams_private or {}, "osparams_private", changes
         ),
-        nics=_nics(config, instance, op, changes),
+        nics=changed_nics(config, instance, op.nics, changes),
         admin_state=_admin_state(instance, op, changes),
     )
     if op.os_name is not None:
         changes.append(["os", op.os_name])
-    made = Plan(wanted, disks, removed, changes)
+    made = Plan(wanted, disks, removed, changes, op.conflicts_check)
     _policy(config, instance, made, op)
     return made
 
@@ -139,97 +109,6 @@ def supported(op: OpInstanceSetParams) -> None:
     )  # fmt: skip
     if not any(asked) and op.offline is None:
         raise refuse("No changes are asked for")
-
-
-def _disks(
-    config: Snapshot, instance: Instance, op: OpInstanceSetParams, changes: list[list[Any]]
-) -> tuple[list[Disk | NewDisk], list[Disk]]:
-    before = config.disks_of(instance)
-    disks: list[Disk | NewDisk] = [*before]
-    removed = []
-    for number, each in enumerate(edits(op.disks, "disks")):
-        what = f"disks[{number}]"
-        index = place(each, disks, what)
-        if each.action == "add":
-            made = _new_disk(config, before, each, what)
-            disks.insert(index, made)
-            changes.append([f"disk/{index}", f"add:size={made.wanted.size},mode={made.wanted.mode}"])
-            continue
-        found = disks[index]
-        if isinstance(found, NewDisk):
-            raise refuse(f"{what}: disk {index} is only just to be added")
-        if each.action == "remove":
-            removed.append(found)
-            del disks[index]
-            changes.append([f"disk/{index}", "remove"])
-        else:
-            disks[index] = _changed_disk(found, each, what, index, changes)
-    if len(disks) > MAX_DISKS:
-        raise refuse(f"disks: there can be {MAX_DISKS} at most", ECode.STATE)
-    unique_names(disks, "disks")
-    if instance.disks_active and any(
-        isinstance(each, NewDisk) for each in disks[: len(before) - len(removed)]
-    ):
-        raise refuse("disks: while disks are in use, others are only added behind them", ECode.STATE)
-    return disks, removed
-
-
-def _new_disk(config: Snapshot, before: Sequence[Disk], edit: Edit, what: str) -> NewDisk:
-    members = dict(edit.members)
-    usual = template_of(before)
-    template = members.pop("type", None) or (usual if usual != MIXED else before[0].dev_type)
-    if template == DISKLESS:
-        raise refuse(f"{what}: the instance has no disks yet; say of which template this one is (type=file)")
-    return NewDisk(disk(members, what), template_name(config, str(template), f"{what} type"))
-
-
-def _changed_disk(found: Disk, edit: Edit, what: str, index: int, changes: list[list[Any]]) -> Disk:
-    if "size" in edit.members:
-        raise refuse(f"{what} size: disks are not resized by this, but by OP_INSTANCE_GROW_DISK")
-    if unknown := sorted(set(edit.members) - {"mode", "name"}):
-        raise refuse(f"{what}: {', '.join(unknown)} cannot be changed; mode and name can")
-    members: dict[str, Any] = {}
-    if "mode" in edit.members:
-        members["mode"] = mode(edit.members["mode"], what)
-    if "name" in edit.members:
-        members["name"] = optional(edit.members["name"], what)
-    changes += [[f"disk.{name}/{index}", value] for name, value in members.items()]
-    return msgspec.structs.replace(found, **members)
-
-
-def _nics(
-    config: Snapshot, instance: Instance, op: OpInstanceSetParams, changes: list[list[Any]]
-) -> list[Nic]:
-    nics = list(instance.nics)
-    for number, each in enumerate(edits(op.nics, "nics")):
-        what = f"nics[{number}]"
-        index = place(each, nics, what)
-        if each.action == "add":
-            made = nic(config, each.members, what)
-            nics.insert(
-                index,
-                Nic(mac=made.mac or "", uuid="", nicparams=dict(made.nicparams), ip=made.ip, name=made.name),
-            )
-            filled = fill_nic(config, nics[index])
-            changes.append(
-                [
-                    f"nic.{index}",
-                    f"add:mac={made.mac or 'auto'},ip={made.ip},mode={filled['mode']},link={filled['link']},"
-                    f"network={nics[index].network}",
-                ]
-            )
-        elif each.action == "remove":
-            del nics[index]
-            changes.append([f"nic/{index}", "remove"])
-        else:
-            nics[index] = changed_nic(config, nics[index], each.members, what)
-            changes += [[f"nic.{name}/{index}", value] for name, value in each.members.items()]
-    if len(nics) > MAX_NICS:
-        raise refuse(f"nics: there can be {MAX_NICS} at most", ECode.STATE)
-    unique_names(nics, "nics")
-    if op.nics:
-        unused_macs(config, [each.mac for each in nics if each.mac], instance.uuid)
-    return nics
 
 
 def _hvparams(instance: Instance, op: OpInstanceSetParams, changes: list[list[Any]]) -> Parameters:

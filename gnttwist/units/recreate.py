@@ -45,6 +45,13 @@ async def recreate(job: JobContext, op: OpInstanceRecreateDisks) -> None:
     wanted = _wanted(config.disks_of(instance), op, node)
     if node != here and len(wanted) < len(instance.disks):
         raise refuse("disks, nodes: on another node all disks are made, not some of them")
+    used = [nic.network for nic in instance.nics if nic.network is not None]
+    lacking = [each for each in used if each not in config.groups[node.group].networks]
+    if lacking:
+        raise refuse(
+            f"nodes: the group of node {node.name} is not connected to network {config.networks[lacking[0]].name}",
+            ECode.STATE,
+        )
     await _lost(job, config, node, wanted)
     for template in sorted({each.dev_type for each in wanted.values()}):
         needed = sum(each.size for each in wanted.values() if each.dev_type == template)
