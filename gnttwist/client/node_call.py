@@ -53,7 +53,7 @@ class _OldForm(Exception):
 
 
 @define(eq=False)
-class NodeCall:
+class RemoteCall:
     """
     One call.
 

@@ -11,7 +11,14 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from gnttwist.client.node_body import Unreachable
-from gnttwist.client.node_call import RETRY_FIRST, RETRY_MOST, NodeCall, check_online, no_answer, old_outcome
+from gnttwist.client.node_call import (
+    RETRY_FIRST,
+    RETRY_MOST,
+    RemoteCall,
+    check_online,
+    no_answer,
+    old_outcome,
+)
 from gnttwist.client.node_http import NodeHTTP, Reply
 from gnttwist.client.silence import SILENCE, Silence
 from gnttwist.errors import NotAnswering, RemoteError
@@ -92,7 +99,7 @@ class HTTPNodeCaller:
         See L{gnttwist.jobs.calls.NodeCaller.call}.
         """
         silence = Silence(self._clock, self._silence, on_silence)
-        following = NodeCall(
+        following = RemoteCall(
             node, call, on_feedback, self._http, self._clock, self._now, self._patience, silence
         )
         return Deferred.fromCoroutine(following.run())

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
+import msgspec
 from attrs import define, field
 
 from gnttwist.functions.registry import Function
@@ -131,7 +132,6 @@ class Children:
         except OSError as reason:
             raise StartRefusal(f"cannot make the spool: {reason}") from reason
         started = time.time()
-        group = None if self._groups is None else self._groups.make(request.suffix, request.function)
         call = Call(
             function=request.function,
             suffix=request.suffix,
@@ -141,10 +141,11 @@ class Children:
             root=str(self._paths.root),
             hostname=self._paths.hostname,
             spool_limit=request.spool_limit,
-            limits=request.limits if group is None else group.limit(request.limits),
+            limits=request.limits,
         )
         path = self._paths.spool / request.suffix
         try:
+            group = None if self._groups is None else self._groups.make(call.suffix, call.function)
             pid, pidfd, wake = self._fork(call, file, arguments, group)
         except OSError as reason:
             if group is not None:
@@ -176,8 +177,8 @@ class Children:
     def _be_child(self, call: Call, file: int, wake: int, arguments: int, group: Group | None) -> NoReturn:
         try:
             os.setsid()
-            if group is not None:
-                group.join()
+            if group is not None and group.join():
+                call = msgspec.structs.replace(call, limits=group.limit(call.limits))
             signal.set_wakeup_fd(-1)
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, signal.SIG_DFL)

@@ -84,12 +84,17 @@ class Group:
             os.close(descriptor)
         return True
 
-    def join(self) -> None:
+    def join(self) -> bool:
         """
-        Put the calling process into it; what it starts follows. Where that fails, the call runs as it would without.
+        Put the calling process into it; what it starts follows.
+
+        @return: Whether it is in. Otherwise the call runs as it would without a group.
         """
-        with suppress(OSError):
+        try:
             (self.path / "cgroup.procs").write_text("0")
+        except OSError:
+            return False
+        return True
 
     def members(self) -> Sequence[tree.Stat]:
         """

@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.client import ResponseDone
 
 from gnttwist.client.node_body import Body, Unreachable
-from gnttwist.client.node_call import RETRY_MOST, NodeCall
+from gnttwist.client.node_call import RETRY_MOST, RemoteCall
 from gnttwist.client.node_http import Reply
 from gnttwist.client.nodes import HTTPNodeCaller
 from gnttwist.client.silence import SILENCE, TOLD_EVERY, Silence
@@ -384,7 +384,7 @@ class CallTests(CallerCase):
         """
         stream = self.stream()
         clock, http, call = self.clock, self.http, Call("test_delay", [1], KEY)
-        calling = NodeCall(
+        calling = RemoteCall(
             NODE,
             call,
             self.heard.append,
