@@ -7,10 +7,11 @@ sent once.
 """
 
 import base64
+import hashlib
 import zlib
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from attrs import define, field, frozen
 
@@ -50,6 +51,7 @@ LOOK = 1.0
 Seconds between two looks at whether keys and certificates were changed on the master.
 """
 
+SSCONF = "/var/lib/ganeti/ssconf_"
 CONFIG_FILE, CONFIG_MODE = "/var/lib/ganeti/config.data", 0o640
 
 
@@ -61,6 +63,7 @@ class Version:
     @ivar values: The simple values' texts by name.
     @ivar content: C{config.data} as calls carry it.
     @ivar files: What all nodes have as the master has it, by path; C{seen} tells when that was read.
+    @ivar digests: SHA-1 of everything, by the path that it has on nodes.
     @ivar again: The cluster's member L{MARK}: when it changes, nodes get everything again.
     """
 
@@ -71,6 +74,7 @@ class Version:
     files: Mapping[str, SharedFile]
     seen: Seen
     again: Any
+    digests: Mapping[str, str]
 
 
 @frozen(repr=False)
@@ -93,10 +97,21 @@ def pack(config: Snapshot, shared: SharedFiles) -> Version:
     """
     # First: what is changed while it is read is seen later.
     seen = shared.seen()
-    content = packed(export.config_text(config))
+    text = export.config_text(config)
     values = {name: export.ssconf_text(lines) for name, lines in export.ssconf(config).items()}
+    files = shared.read()
+    digests = {
+        CONFIG_FILE: _digest(text),
+        **{f"{SSCONF}{name}": _digest(value.encode()) for name, value in values.items()},
+        **{path: _digest(file.content) for path, file in files.items()},
+    }
     again = config.cluster.extra.get(MARK)
-    return Version(config.serial, config.mtime, values, content, shared.read(), seen, again)
+    return Version(config.serial, config.mtime, values, packed(text), files, seen, again, digests)
+
+
+def _digest(data: bytes) -> str:
+    # As nodes tell it: it shows what was changed, not what was forged.
+    return hashlib.sha1(data, usedforsecurity=False).hexdigest()
 
 
 def packed(data: bytes) -> list[Any]:
@@ -138,6 +153,7 @@ class Distribution(Service):
     _tasks: dict[str, Deferred[None]] = field(factory=dict, init=False)
     _unwatch: Callable[[], None] | None = field(default=None, init=False)
     _looking: IDelayedCall | None = field(default=None, init=False)
+    _trouble: str = field(default="", init=False)
 
     def startService(self) -> None:
         super().startService()
@@ -190,8 +206,13 @@ class Distribution(Service):
             try:
                 self._latest = await self._in_thread(partial(pack, config, self._shared))
             except OSError as reason:
-                self._log.error("cannot read what nodes are to have: {reason}", reason=reason)
-                return
+                # It is tried again every second, and told once.
+                if self._trouble != str(reason):
+                    self._log.error("cannot read what nodes are to have: {reason}", reason=reason)
+                self._trouble = str(reason)
+                await deferLater(self._clock, LOOK)
+                continue
+            self._trouble = ""
             if before is not None and before.again != self._latest.again:
                 self._told.clear()
             for node in config.nodes:
@@ -225,17 +246,30 @@ class Distribution(Service):
                 delay = RETRY_FIRST
 
     async def _send(self, node: Node, version: Version, told: Told | None) -> None:
-        values = _differing(version.values, told.version.values if told else {})
-        files = _differing(version.files, told.version.files if told else {})
-        for path, file in files.items():
-            await self._give(node, path, file)
+        has = told.version.digests if told else await self._ask(node, version)
+        lacks = {path for path, digest in version.digests.items() if has.get(path) != digest}
+        for path, file in version.files.items():
+            if path in lacks:
+                await self._give(node, path, file)
+        values = {name: text for name, text in version.values.items() if f"{SSCONF}{name}" in lacks}
         if values:
             await self._call(node, "write_ssconf_files", values)
-        if node.master_candidate:
+        if not node.master_candidate:
+            if CONFIG_FILE in has and (told is None or told.candidate):
+                await self._call(node, "node_demote_from_mc")
+        elif CONFIG_FILE in lacks or (told and not told.candidate):
             upload = [CONFIG_FILE, version.content, CONFIG_MODE, None, None, version.mtime, version.mtime]
             await self._call(node, "upload_file", upload)
-        elif told is None or told.candidate:
-            await self._call(node, "node_demote_from_mc")
+
+    async def _ask(self, node: Node, version: Version) -> Mapping[str, str]:
+        """
+        What a node has that was told nothing yet: after a restart of the master that is everything.
+        """
+        checks = {"filelist": sorted(version.digests)}
+        name = self._configuration.snapshot.cluster.cluster_name
+        answer = await self._call(node, "node_verify", checks, name, {})
+        found: Mapping[str, str] = answer["filelist"]
+        return found
 
     async def _give(self, node: Node, path: str, file: SharedFile) -> None:
         if path == CERTIFICATE:
@@ -247,13 +281,6 @@ class Distribution(Service):
     def _call(self, node: Node, function: str, *arguments: Any) -> Deferred[Any]:
         # Without a key: to do it again is as good as once, and the next version replaces this one.
         return self._caller.call(node, Call(function, arguments, deadline=self._now() + LIMIT), _ignore)
-
-
-T = TypeVar("T")
-
-
-def _differing(new: Mapping[str, T], old: Mapping[str, T]) -> dict[str, T]:
-    return {name: value for name, value in new.items() if old.get(name) != value}
 
 
 def _ignore(feedback: Feedback) -> None:

@@ -3,6 +3,7 @@ Tests for L{gnttwist.masterd.distribution}.
 """
 
 import base64
+import hashlib
 import json
 import random
 import shutil
@@ -14,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -62,6 +63,9 @@ class Nodes:
         if call.function == "node_demote_from_mc":
             has.pop("/var/lib/ganeti/config.data", None)
             return succeed(None)
+        if call.function == "node_verify":
+            digests = {path: self.digest(has, path) for path in call.arguments[0]["filelist"]}
+            return succeed({"filelist": {path: each for path, each in digests.items() if each}})
         (argument,) = call.arguments
         if call.function == "install_certificate":
             has["/var/lib/ganeti/server.pem"] = argument.encode()
@@ -72,6 +76,16 @@ class Nodes:
         else:
             has.update(argument)
         return self.slow or succeed(None)
+
+    def digest(self, has: dict[str, Any], path: str) -> str | None:
+        """
+        Of what a node has, if it has it.
+        """
+        found = has.get(path, has.get(path.removeprefix("/var/lib/ganeti/ssconf_")))
+        if isinstance(found, dict):
+            return "of the configuration"
+        data = found.encode() if isinstance(found, str) else found
+        return None if data is None else hashlib.sha1(data).hexdigest()
 
     def abort(self, node: Node, key: str) -> Deferred[None]:
         """
@@ -221,6 +235,43 @@ class DistributionTests(SynchronousTestCase):
             self.assertEqual(self.nodes.files[name]["/var/lib/ganeti/hmac.key"], b"another key")
         self.assertEqual(self.nodes.calls.count(("three.example.com", "upload_file")), 1)
         self.assertNotIn(("three.example.com", "install_certificate"), self.nodes.calls)
+
+    def test_master_restarted(self) -> None:
+        """
+        A master that has told nodes nothing yet asks what they have, and gives them what they lack.
+        """
+        self.start()
+        self.successResultOf(maybeDeferred(self.distribution.stopService))
+        self.nodes.files["three.example.com"]["master_node"] = "another\n"
+        self.nodes.calls.clear()
+        self.distribution = Distribution(
+            self.clock,
+            lambda work: succeed(work()),
+            self.clock.seconds,
+            self.configuration,
+            self.nodes,
+            SharedFiles(self.paths),
+        )
+        self.start()
+        calls = [each for each in self.nodes.calls if each[0] == "three.example.com"]
+        self.assertEqual([each[1] for each in calls], ["node_verify", "write_ssconf_files"])
+        self.assertEqual(self.nodes.files["three.example.com"]["master_node"], "one.example.com\n")
+
+    def test_unreadable(self) -> None:
+        """
+        A file that cannot be read is told once, and what it holds is given when it can be.
+        """
+        self.paths.hmac_key.unlink()
+        self.paths.hmac_key.mkdir()
+        self.start()
+        for _ in range(3):
+            self.clock.advance(LOOK)
+        self.assertEqual(self.nodes.files, {})
+        self.paths.hmac_key.rmdir()
+        self.paths.hmac_key.write_bytes(b"the key")
+        for _ in range(3):
+            self.clock.advance(LOOK)
+        self.assertEqual(self.nodes.files["two.example.com"]["/var/lib/ganeti/hmac.key"], b"the key")
 
     def test_demoted(self) -> None:
         """
