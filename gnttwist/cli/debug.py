@@ -56,4 +56,4 @@ def locks(session: Session, as_json: bool) -> None:
     """
     Which locks are held or waited for, by which jobs.
     """
-    listing(session, "lock", ["name", "mode", "owner", "pending"], None, as_json)
+    listing(session, "lock", ["name", "mode", "owner", "since", "pending"], None, as_json)

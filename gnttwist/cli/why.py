@@ -47,7 +47,7 @@ def _lock(lock: dict[str, Any]) -> Iterator[str]:
     yield f"It waits for the lock {name}:"
     for owner in lock["owners"]:
         when = f" since {moment(owner['since'])}" if owner["since"] else ""
-        yield f"  job {owner['job']} ({owner['summary']}) has it, {owner['mode']}; at this{when}"
+        yield f"  job {owner['job']} ({owner['summary']}) has it{when}, {owner['mode']}"
     if lock["ahead"]:
         yield f"  ahead of it: {_jobs(lock['ahead'])}"
 

@@ -2,12 +2,13 @@
 Waiting for locks: what L{gnttwist.jobs.locks} decides, told to those whom it concerns.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from gnttwist.jobs.context import LockMode
 from gnttwist.jobs.locks import Grant, LockRow, LockTable
+from gnttwist.model.job import Timestamp
 
 OnGrant = Callable[[Mapping[str, LockMode]], None]
 
@@ -19,10 +20,14 @@ class Locks:
 
     A grant is told within the call that makes it possible, so what a job submits to the store when it is granted a
     lock comes after what the former owner submitted before it gave the lock back.
+
+    @ivar _since: When each job got each lock that it holds.
     """
 
+    _now: Callable[[], Timestamp]
     _table: LockTable = field(factory=LockTable)
     _waiting: dict[int, OnGrant] = field(factory=dict)
+    _since: dict[tuple[int, str], Timestamp | None] = field(factory=dict)
 
     def acquire(self, job: int, locks: Mapping[str, LockMode], priority: int, on_grant: OnGrant) -> None:
         """
@@ -40,7 +45,9 @@ class Locks:
 
         @raise LockError: Asked for out of order.
         """
-        return self._table.take_free(job, locks, priority).locks
+        taken = self._table.take_free(job, locks, priority)
+        self._note(taken)
+        return taken.locks
 
     def release(self, job: int, names: Iterable[str] | None = None) -> None:
         """
@@ -48,7 +55,11 @@ class Locks:
 
         @raise LockError: The job does not hold one of them.
         """
-        self._tell(self._table.release(job, names))
+        before = self._table.held(job)
+        grants = self._table.release(job, names)
+        for name in before.keys() - self._table.held(job).keys():
+            del self._since[job, name]
+        self._tell(grants)
 
     def downgrade(self, job: int, names: Iterable[str]) -> None:
         """
@@ -71,11 +82,14 @@ class Locks:
         """
         self._tell(self._table.reprioritize(job, priority))
 
-    def restore(self, job: int, held: Mapping[str, LockMode]) -> None:
+    def restore(self, job: int, held: Mapping[str, LockMode], since: Timestamp | None) -> None:
         """
         Put back what a job held before a restart; for all jobs before anything else.
+
+        @param since: When it got them, as nearly as that is known.
         """
         self._table.restore(job, held)
+        self._since.update({(job, name): since for name in held})
 
     def held(self, job: int) -> dict[str, LockMode]:
         """
@@ -93,8 +107,18 @@ class Locks:
         """
         All locks that are held or waited for, in order.
         """
-        return self._table.view()
+        return [
+            evolve(row, since=tuple(self._since[job, row.name] for job in row.owners))
+            for row in self._table.view()
+        ]
 
-    def _tell(self, grants: Iterable[Grant]) -> None:
+    def _note(self, grant: Grant) -> None:
+        now = self._now()
+        self._since.update({(grant.owner, name): now for name in grant.locks})
+
+    def _tell(self, grants: Sequence[Grant]) -> None:
+        # All are noted before the first is told, who may give some back at once.
+        for each in grants:
+            self._note(each)
         for each in grants:
             self._waiting.pop(each.owner)(each.locks)

@@ -25,6 +25,7 @@ from attrs import define, field, frozen
 
 from gnttwist.errors import LockError
 from gnttwist.jobs.context import LockMode
+from gnttwist.model.job import Timestamp
 
 LEVELS = ("cluster", "instance", "nodegroup", "node", "node-res", "network")
 """
@@ -68,12 +69,14 @@ class LockRow:
 
     @ivar mode: How it is held, C{None} if it is only waited for.
     @ivar pending: Who waits for it and how, in the order in which they will be served.
+    @ivar since: When each of C{owners} got it, where that is known.
     """
 
     name: str
     mode: LockMode | None
     owners: tuple[int, ...]
     pending: tuple[tuple[LockMode, int], ...]
+    since: tuple[Timestamp | None, ...] = ()
 
 
 @frozen

@@ -34,7 +34,7 @@ from gnttwist.jobs.services import Services
 from gnttwist.jobs.shelf import Kept, Shelf, ended
 from gnttwist.jobs.starting import Starter
 from gnttwist.jobs.subscriptions import Subscriptions
-from gnttwist.model.job import FINAL, Job, Status, timestamp
+from gnttwist.model.job import FINAL, Job, Status, Timestamp, timestamp
 from gnttwist.store.interface import Delete, Store, Transaction
 
 T = TypeVar("T")
@@ -91,7 +91,7 @@ class Queue:
         self._entropy = entropy
         self._tell_fatal = on_fatal
         self._failed: Deferred[None] = Deferred()
-        self._locks = Locks()
+        self._locks = Locks(self._time)
         self._acknowledgements = Acknowledgements(clock, store, caller, self._on_fatal)
         self._intake = Intake(
             clock,
@@ -140,7 +140,7 @@ class Queue:
             incident=lambda: self._entropy(6).hex(),
         )
         for id, journal in found.journals.items():
-            self._locks.restore(id, journal.held())
+            self._locks.restore(id, journal.held(), _had_locks(found.jobs[id]))
         self._intake.restore(found)
         for first in range(0, len(found.stale), STALE_AT_ONCE):
             stale: list[Delete] = list(found.stale[first : first + STALE_AT_ONCE])
@@ -511,3 +511,11 @@ class Queue:
 
     def _not_doomed(self, failure: Any, live: LiveJob) -> None:
         self._log.failure("ending job {job}", failure, job=live.id)
+
+
+def _had_locks(job: Job) -> Timestamp | None:
+    """
+    When the opcode that a job is at had its locks, which the journal does not say.
+    """
+    op = next((each for each in job.ops if each.status not in FINAL), None)
+    return None if op is None else op.exec_timestamp or op.start_timestamp

@@ -45,7 +45,8 @@ def explain(id: int, queue: Queue, locks: Iterable[LockRow], places: int) -> dic
       - C{places}: how many jobs C{run} and how many may (C{limit});
       - C{ahead}: the queued jobs that come before it;
       - C{locks}: those that it waits for, each with the C{mode} it wants, its C{owners} (C{job}, C{mode}, C{summary},
-        C{since}), and the jobs C{ahead} of it there. C{free} says that this lock is not what keeps it.
+        and C{since}: when it got the lock), and the jobs C{ahead} of it there. C{free} says that this lock is not
+        what keeps it.
 
     @param places: How many jobs may run.
     @raise JobLost: There is no such job.
@@ -121,7 +122,8 @@ def _lock(id: int, row: LockRow, queue: Queue) -> dict[str, Any]:
         if LockMode.EXCLUSIVE in (mode, wanted):
             before.append(job)
     blocked = row.mode is not None and LockMode.EXCLUSIVE in (row.mode, wanted)
-    owners = [_owner(each, row, queue) for each in row.owners if each != id]
+    times = dict(zip(row.owners, row.since, strict=False))
+    owners = [_owner(each, row, times.get(each), queue) for each in row.owners if each != id]
     return {
         "name": row.name,
         "mode": wanted.value,
@@ -131,9 +133,8 @@ def _lock(id: int, row: LockRow, queue: Queue) -> dict[str, Any]:
     }
 
 
-def _owner(id: int, row: LockRow, queue: Queue) -> dict[str, Any]:
+def _owner(id: int, row: LockRow, since: Timestamp | None, queue: Queue) -> dict[str, Any]:
     view = queue.job(id)
     mode = None if row.mode is None else row.mode.value
-    if view is None:
-        return {"job": id, "mode": mode, "summary": "", "since": None}
-    return {"job": id, "mode": mode, "summary": _summary(view.job), "since": _since(view.job)}
+    summary = "" if view is None else _summary(view.job)
+    return {"job": id, "mode": mode, "summary": summary, "since": None if since is None else list(since)}

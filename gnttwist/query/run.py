@@ -75,7 +75,7 @@ def query_fields(kind: str, names: Sequence[str] | None = None) -> dict[str, Any
     @raise OperationError: The kind is not supported.
     """
     fields = _resource(kind, "QueryFields").fields
-    wanted = names or sorted(fields, key=nice_key)
+    wanted = names or sorted((each for each in fields if not fields[each].own), key=nice_key)
     return {"fields": [(fields.get(each) or unknown(each)).to_wire() for each in wanted]}
 
 

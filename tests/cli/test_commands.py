@@ -68,10 +68,12 @@ class ListTests(CommandTestCase):
         Locks are listed with holders and waiters.
         """
         self.answers["Query"] = self.table(
-            {"name": "other", "mode": "other", "owner": "other", "pending": "other"},
-            ["instance/a", "exclusive", ["12"], [["shared", ["13"]]]],
+            {"name": "other", "mode": "other", "owner": "other", "since": "timestamp", "pending": "other"},
+            ["instance/a", "exclusive", ["12"], 1795222510, [["shared", ["13"]]]],
         )
-        self.assertIn("instance/a exclusive 12    shared, 13", self.gnt("debug", "locks").out)
+        self.assertRegex(
+            self.gnt("debug", "locks").out, r"instance/a exclusive 12    2026-\S+ \S+ shared, 13"
+        )
 
     def test_terminal_escapes(self) -> None:
         """

@@ -148,7 +148,7 @@ class JobCommandTests(CommandTestCase):
         }
         self.answers["QueryJobBlockers"] = found
         text = self.gnt("job", "why", "7").out
-        self.assertIn("job 3 (TEST_DELAY(5)) has it, exclusive; at this since 19", text)
+        self.assertIn("job 3 (TEST_DELAY(5)) has it since 19", text)
         self.assertIn("ahead of it: jobs 5", text)
         self.assertIn("node/x (shared), which it could have", text)
         self.assertEqual(msgspec.json.decode(self.gnt("job", "why", "--json", "7").out), found)

@@ -5,7 +5,7 @@ Tests for L{gnttwist.masterd.why}.
 from collections.abc import Iterable
 from typing import Any
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -72,7 +72,8 @@ class WhyTests(SynchronousTestCase):
         """
         What a job waits for.
         """
-        return explain(id, self.queue, self.locks.view(), 20)
+        rows = [evolve(each, since=((60, 1),) * len(each.owners)) for each in self.locks.view()]
+        return explain(id, self.queue, rows, 20)
 
     def test_locks(self) -> None:
         """
@@ -92,7 +93,7 @@ class WhyTests(SynchronousTestCase):
             {
                 "name": "node/a",
                 "mode": "exclusive",
-                "owners": [{"job": 1, "mode": "exclusive", "summary": "CLUSTER_VERIFY", "since": [51, 7]}],
+                "owners": [{"job": 1, "mode": "exclusive", "summary": "CLUSTER_VERIFY", "since": [60, 1]}],
                 "ahead": [2],
                 "free": False,
             },

@@ -58,6 +58,7 @@ class Field(Generic[R]):
     @ivar live: Whether it must be asked for: nodes, or the store.
     @ivar host_name: Whether filters may give its value's beginning up to a dot.
     @ivar time: Whether its values are C{[seconds, microseconds]}, of which filters compare the seconds.
+    @ivar own: Whether Ganeti has no such field: whoever asks which there are is not told, for he knows Ganeti's.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Field(Generic[R]):
     live: bool = field(default=False, kw_only=True)
     host_name: bool = field(default=False, kw_only=True)
     time: bool = field(default=False, kw_only=True)
+    own: bool = field(default=False, kw_only=True)
 
     def to_wire(self) -> dict[str, str]:
         """

@@ -18,6 +18,14 @@ def _owners(jobs: Sequence[int]) -> list[str]:
     return [str(each) for each in jobs]
 
 
+def _since(row: LockRow) -> float | None:
+    """
+    When the first of those who hold it got it, in seconds since the epoch.
+    """
+    known = [each for each in row.since if each is not None]
+    return min(known)[0] if known else None
+
+
 def _rows(sources: Sources, fields: Collection[str]) -> Sequence[LockRow]:
     return sorted(sources.locks(), key=lambda each: nice_key(each.name))
 
@@ -51,5 +59,6 @@ LOCK: Resource[LockRow] = Resource(
             "Jobs that wait for it, by the mode they want",
             lambda row: [[mode.value, _owners([job])] for mode, job in row.pending],
         ),
+        Field("since", "Since", "timestamp", "Since when it is held", _since, own=True),
     ),
 )
