@@ -124,7 +124,8 @@ class Methods:
     async def _submit_to_drained(
         self, call: luxi.SubmitJobToDrainedQueue, peer: Peer, message: bytes
     ) -> Answer:
-        return self._accepted(await self._queue.submit(call.ops, uid=peer.uid, even_if_drained=True), peer)
+        job = await self._queue.submit(call.ops, uid=peer.uid, raw=message, even_if_drained=True)
+        return self._accepted(job, peer)
 
     def _accepted(self, job: int, peer: Peer) -> Answer:
         self._submissions.add(peer, [job])

@@ -222,6 +222,16 @@ class MethodsTests(SynchronousTestCase):
         left()
         self.assertEqual(self.queue.asked[1:], [("answered", 17)])
 
+    def test_submit_to_drained(self) -> None:
+        """
+        So is one that is submitted though the queue is drained: its client can ask again, too.
+        """
+        answer = self.successResultOf(self.answering(luxi.SubmitJobToDrainedQueue([])))
+        self.assertEqual(self.queue.asked, [([], 1000, b"the request", True)])
+        assert answer.left is not None
+        answer.left()
+        self.assertEqual(self.queue.asked[1:], [("answered", 17)])
+
     def test_submit_many(self) -> None:
         """
         Each of many jobs has an answer of its own.
