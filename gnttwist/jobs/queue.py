@@ -2,20 +2,17 @@
 The job queue: all jobs, which of them run, and what users may do to them.
 """
 
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-import msgspec
-
 from twisted.internet.defer import Deferred, DeferredList
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from gnttwist.config.service import Configuration
 from gnttwist.config.snapshot import Snapshot
-from gnttwist.errors import JobLost, OpExecError, OpPrereqError, to_wire
+from gnttwist.errors import OpExecError, OpPrereqError, to_wire
 from gnttwist.jobs.accepting import Accepted, Intake
 from gnttwist.jobs.acknowledging import Acknowledgements
 from gnttwist.jobs.calls import NodeCaller
@@ -29,12 +26,13 @@ from gnttwist.jobs.locks import LockRow
 from gnttwist.jobs.log import JobLog
 from gnttwist.jobs.opcodes import Opcodes
 from gnttwist.jobs.recovery import Found, load
+from gnttwist.jobs.roster import Roster
 from gnttwist.jobs.schedule import Cancel, Doom, Fail, Refuse
 from gnttwist.jobs.services import Services
-from gnttwist.jobs.shelf import Kept, Shelf, ended
+from gnttwist.jobs.shelf import Kept
 from gnttwist.jobs.starting import Starter
 from gnttwist.jobs.subscriptions import Subscriptions
-from gnttwist.model.job import FINAL, Job, Status, Timestamp, timestamp
+from gnttwist.model.job import FINAL, Job, Timestamp, timestamp
 from gnttwist.store.interface import Delete, Store, Transaction
 
 T = TypeVar("T")
@@ -42,11 +40,6 @@ T = TypeVar("T")
 STALE_AT_ONCE = 100
 """
 How many keys are removed in one transaction; it holds 128.
-"""
-
-LINGER = 10.0
-"""
-Seconds that a job that has ended stays in memory whole: hundreds may wait for it, and read its last lines.
 """
 
 PRIORITIES = range(-20, 20)
@@ -104,20 +97,16 @@ class Queue:
             self._accepted,
             self._on_fatal,
         )
-        self._jobs: dict[int, LiveJob] = {}
+        self.roster = Roster(clock, store, self._on_fatal, self._changed)
         self._secrets: dict[int, Secrets] = {}
         gate = Gate(lambda: configuration.snapshot.filters)
-        self._shelf = Shelf(store)
-        self._fading: deque[tuple[float, LiveJob]] = deque()
-        self._shelving: IDelayedCall | None = None
-        self._archiving: set[int] = set()
-        self._stopping = False
+        roster = self.roster
         self._starter = Starter(
-            clock, self._places, self._jobs.get, self._new_run, self._doom, gate, self._status_of
+            clock, self._places, roster.live, self._new_run, self._doom, gate, roster.status_of
         )
         self._services: Services | None = None
         self._unsubscribe: Callable[[], None] | None = None
-        self.subscriptions = Subscriptions(clock, self._view, lambda id: self.load(id, True))
+        self.subscriptions = Subscriptions(clock, roster.view, lambda id: roster.load(id, True))
 
     async def start(self) -> None:
         """
@@ -156,10 +145,7 @@ class Queue:
         """
         if self._unsubscribe is not None:
             self._unsubscribe()
-        self._stopping = True
-        if self._shelving is not None:
-            self._shelving.cancel()
-            self._shelving = None
+        self.roster.stop()
         self._starter.stop()
         self._intake.stop()
         self._acknowledgements.stop()
@@ -171,46 +157,39 @@ class Queue:
 
     def job(self, id: int) -> JobView | None:
         """
-        A job's newest durable state; one that has ended may lack its log. C{None} if there is none or it is
-        archived.
+        See L{Roster.job}.
         """
-        return self._view(id) or self._shelf.view(id)
+        return self.roster.job(id)
 
     def jobs(self) -> Iterator[JobView | Kept]:
         """
-        All jobs but archived ones; those that have ended may lack their logs.
+        See L{Roster.jobs}.
         """
-        yield from self.recent()
-        yield from self._shelf.visible()
+        return self.roster.jobs()
 
     def recent(self) -> list[JobView]:
         """
-        The jobs that have not ended, and some that have just ended.
+        See L{Roster.recent}.
         """
-        return [each.view for each in self._jobs.values() if each.view is not None]
+        return self.roster.recent()
 
     async def load(self, id: int, log: bool) -> JobView | None:
         """
-        A job's newest durable state, also of an archived one.
-
-        @param log: Whether its log is wanted, too.
+        See L{Roster.load}.
         """
-        return self._view(id) or await self._shelf.load(id, log)
+        return await self.roster.load(id, log)
 
     def archived(self) -> AsyncIterator[JobView]:
         """
-        All archived jobs, without their logs.
+        See L{Roster.archived}.
         """
-        return self._shelf.archived()
+        return self.roster.archived()
 
     def over(self, before: float | None) -> list[int]:
         """
-        The jobs that can be archived, in order.
-
-        @param before: Only those that ended before this time, in seconds since the epoch; C{None} for all.
+        See L{Roster.over}.
         """
-        self._shelve_all()
-        return self._shelf.over(before)
+        return self.roster.over(before)
 
     def locks(self) -> list[LockRow]:
         """
@@ -297,7 +276,7 @@ class Queue:
         @return: Whether the job ends or will end by this, and a sentence.
         @raise JobLost: There is no such job.
         """
-        live = self._unended(id)
+        live = self.roster.unended(id)
         if live is None:
             return False, f"Job {id} has already ended"
         run = self._starter.runs.get(id)
@@ -321,18 +300,7 @@ class Queue:
 
         @return: Whether it is there and has ended.
         """
-        self._shelve_all()
-        view = self._shelf.view(id)
-        if view is None or id in self._archiving:
-            return False
-        self._archiving.add(id)
-        try:
-            job = msgspec.structs.replace(view.job, archived=True)
-            live = LiveJob(job, JobLog(), self._store, self._published, self._on_fatal)
-            await live.commit(job=job)
-        finally:
-            self._archiving.discard(id)
-        return True
+        return await self.roster.archive(id)
 
     async def change_priority(self, id: int, priority: int) -> tuple[bool, str]:
         """
@@ -345,7 +313,7 @@ class Queue:
             raise OpPrereqError(
                 f"Priority {priority} is not between {PRIORITIES[0]} and {PRIORITIES[-1]}", "wrong_input"
             )
-        live = self._unended(id)
+        live = self.roster.unended(id)
         if live is None:
             return False, f"Job {id} has already ended"
         job = live.job
@@ -366,7 +334,7 @@ class Queue:
         """
         How a job filter, or a limit in its reason, keeps a queued job from starting; C{None} if none does.
         """
-        live = self._jobs.get(id)
+        live = self.roster.live(id)
         return None if live is None or id in self._starter.runs else self._starter.held(live)
 
     @property
@@ -389,25 +357,8 @@ class Queue:
             self._failed.callback(None)
         self._tell_fatal(failure)
 
-    def _unended(self, id: int) -> LiveJob | None:
-        """
-        A job that has not ended; C{None} if it has.
-        """
-        live = self._jobs.get(id)
-        if live is None and self._shelf.get(id) is None:
-            raise JobLost(f"Job {id} not found")
-        return None if live is None or live.is_final else live
-
-    def _view(self, id: int) -> JobView | None:
-        live = self._jobs.get(id)
-        return None if live is None else live.view
-
-    def _status_of(self, id: int) -> Status | None:
-        live = self._jobs.get(id)
-        if live is not None:
-            return live.job.status
-        kept = self._shelf.get(id)
-        return None if kept is None else kept.status
+    def _changed(self, view: JobView) -> None:
+        self.subscriptions.changed(view)
 
     def _time(self) -> tuple[int, int]:
         return timestamp(self._now())
@@ -418,54 +369,19 @@ class Queue:
     def _room(self) -> int:
         return max_queued(self._configuration.snapshot.cluster)
 
-    def _new_live(self, job: Job, log: JobLog, revision: int, marks: Sequence[int] = ()) -> LiveJob:
-        live = LiveJob(job, log, self._store, self._published, self._on_fatal)
-        live.loaded(revision, marks)
-        self._jobs[job.id] = live
-        return live
-
-    def _published(self, live: LiveJob) -> None:
-        view = live.view
-        if view is None:
-            return
-        if view.job.archived:
-            self._shelf.put(view.id, ended(view.job, view.revision))
-        elif view.is_final:
-            self._fading.append((self._clock.seconds() + LINGER, live))
-            if self._shelving is None and not self._stopping:
-                self._shelving = self._clock.callLater(LINGER, self._shelve)
-        self.subscriptions.changed(view)
-
-    def _shelve(self) -> None:
-        self._shelving = None
-        now = self._clock.seconds()
-        while self._fading and self._fading[0][0] <= now:
-            self._put_away(self._fading.popleft()[1])
-        if self._fading:
-            self._shelving = self._clock.callLater(self._fading[0][0] - now, self._shelve)
-
-    def _shelve_all(self) -> None:
-        while self._fading:
-            self._put_away(self._fading.popleft()[1])
-
-    def _put_away(self, live: LiveJob) -> None:
-        # It may have been told of more than once.
-        if live.view is not None and self._jobs.pop(live.id, None) is not None:
-            self._shelf.put(live.id, ended(live.view.job, live.view.revision))
-
     def _accepted(self, accepted: Accepted, revision: int) -> None:
-        live = self._new_live(accepted.job, JobLog(), revision)
-        self._published(live)
+        live = self.roster.add(accepted.job, JobLog(), revision)
+        if live.view is not None:
+            self._changed(live.view)
         self._secrets[live.id] = accepted.secrets
         self._starter.add(live)
 
     def _resume(self, found: Found) -> None:
         self.subscriptions.restore(found.revisions)
-        for id, each in found.ended.items():
-            self._shelf.put(id, each)
+        self.roster.restore(found.ended)
         for job in found.jobs.values():
             log = JobLog(found.lines.get(job.id, ()))
-            live = self._new_live(job, log, found.revisions[job.id], found.marks.get(job.id, ()))
+            live = self.roster.add(job, log, found.revisions[job.id], found.marks.get(job.id, ()))
             if job.status == "queued":
                 self._starter.add(live)
             else:

@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from gnttwist.jobs.live import JobView
-from gnttwist.jobs.queue import LINGER
+from gnttwist.jobs.roster import LINGER
 from gnttwist.jobs.shelf import Kept
 from tests.jobs.test_queue import NOTHING, QueueCase, making
 
