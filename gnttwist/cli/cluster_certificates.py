@@ -96,7 +96,11 @@ def renew_certs(
         return
     op = opcode("OP_CLUSTER_RENEW_CRYPTO", **kinds, rsa=rsa, dry_run=dry_run)
     run(session, [op], submit_only=submit, as_json=as_json)
-    if not (submit or as_json or dry_run):
+    if submit or as_json:
+        return
+    if dry_run:
+        click.echo("All nodes that are not offline answer; nothing was changed.")
+    else:
         click.echo("All keys and certificates that were asked for are in use on all nodes.")
 
 

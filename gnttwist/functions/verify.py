@@ -75,6 +75,13 @@ class Request:
 
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\s+(.+?)-----END CERTIFICATE-----", re.DOTALL)
 
+CERTIFICATES = frozenset(
+    f"/var/lib/ganeti/{name}" for name in ("server.pem", "client.pem", "rapi.pem", "spice.pem")
+)
+"""
+Whose ends are told.
+"""
+
 SILENT = object()
 """
 What a check answers that has nothing to say when all is well: its key is left out.
@@ -239,9 +246,30 @@ def _time(request: Request) -> list[int]:
     return [*divmod(time.time_ns() // 1000, 1_000_000)]
 
 
+def _certificate_ends(request: Request) -> dict[str, float]:
+    """
+    When certificates end, in seconds since the epoch, of those files that are there.
+    """
+    # Here, and not above: 10 MB that every function process would have to copy.
+    from cryptography import x509
+
+    found = {}
+    for path in request.texts():
+        if path not in CERTIFICATES:
+            raise FunctionError(f"Files such as {path!r:.100} are not looked at as certificates")
+        try:
+            text = request.context.paths.real(path).read_bytes()
+            found[path] = x509.load_pem_x509_certificate(text).not_valid_after_utc.timestamp()
+        except (OSError, ValueError):
+            # That it cannot be used is told by other checks, and by whoever uses it.
+            continue
+    return found
+
+
 CHECKS: dict[str, Callable[[Request], object]] = {
     "filelist": _filelist,
     "client-cert": _client_certificate,
+    "certificate-ends": _certificate_ends,
     "instancelist": _instance_list,
     "hypervisor": _hypervisors,
     "hvparms": _hvparams,

@@ -50,7 +50,7 @@ async def wait(
     except CannotListenError as reason:
         raise NotPossible(
             f"cannot listen on {address}, port {port}: {reason.socketError}; "
-            "is a node daemon at work, or is this not this machine's address?"
+            "is a node daemon at work (gnt node leave ends it), or is this not this machine's address?"
         ) from reason
     say(code)
     return await joining.done

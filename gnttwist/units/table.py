@@ -50,7 +50,7 @@ _ALL: tuple[Unit[Any], ...] = (
     Unit(cluster_opcodes.OpClusterRenewCrypto, 1, renew),
     Unit(cluster_opcodes.OpClusterVerify, 1, cluster.verify),
     Unit(cluster_opcodes.OpClusterVerifyConfig, 1, verify_config),
-    Unit(cluster_opcodes.OpClusterVerifyGroup, 1, verify_group),
+    Unit(cluster_opcodes.OpClusterVerifyGroup, 2, verify_group),
     Unit(cluster_opcodes.OpOsDiagnose, 1, os_diagnose.diagnose),
     Unit(cluster_opcodes.OpTestDelay, 1, delay.delay),
     Unit(OpClusterSetParams, 1, cluster_modify.modify),
