@@ -4,6 +4,7 @@ Units and the node's functions understand each other: the functions' own code an
 
 import os
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ from gnttwist.errors import FunctionFailed, OpPrereqError
 from gnttwist.functions.registry import FunctionError
 from gnttwist.functions.table import functions
 from gnttwist.model.opcodes import parse
+from gnttwist.net import certificates
 from gnttwist.testing.context import MemoryJobContext
 from gnttwist.units.table import UNITS
-from tests.functions.context import NodeTestCase
-from tests.units.world import cluster_of
+from tests.functions.context import NODE, NodeTestCase
+from tests.units.world import cluster_of, uuid
 
 DEFINITIONS = Path(__file__).parents[2] / "conf" / "os"
 NAME = "web.example.com"
@@ -28,7 +30,10 @@ class RealFunctionTests(NodeTestCase):
     def setUp(self) -> None:
         super().setUp()
         shutil.copytree(DEFINITIONS / "noop", self.root / "srv/ganeti/os/noop")
-        self.config = cluster_of(1, enabled_hypervisors=["fake"])
+        now = datetime.now(UTC)
+        own = certificates.new_node_certificate(certificates.new_cluster_certificate(now), NODE, now)
+        self.context.paths.client_pem.write_bytes(own.pem())
+        self.config = cluster_of(1, enabled_hypervisors=["fake"], candidate_certs={uuid(1): own.digest})
 
     def carried_out(self, op_id: str, **members: Any) -> Any:
         """
