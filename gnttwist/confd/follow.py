@@ -19,6 +19,7 @@ from gnttwist.confd.answers import Answers
 from gnttwist.confd.keys import Keys
 from gnttwist.confd.loading import Unusable, build, load, patched
 from gnttwist.confd.lookups import Lookups
+from gnttwist.confd.memory import give_back
 from gnttwist.confd.respond import Statistics
 from gnttwist.paths import Paths
 
@@ -47,6 +48,7 @@ class FollowConfiguration(Service):
     _fed: bool = field(default=False, init=False)
     _busy: bool = field(default=False, init=False)
     _file_changed: bool = field(default=False, init=False)
+    _replaced: bool = field(default=False, init=False)
     _patches: list[Mapping[str, Any]] = field(factory=list, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -118,12 +120,14 @@ class FollowConfiguration(Service):
         if self._patches:
             patches, self._patches = self._patches, []
             for each in patches:
+                self._replaced = self._replaced or bool(each.get("full"))
                 self._fed_config = patched({} if each.get("full") else self._fed_config, each)
             config = self._fed_config
             return lambda: build(config)
         if self._file_changed and not self._fed:
             self._file_changed = False
             path = self._paths.config_export
+            self._replaced = True
             return lambda: load(path)
         return None
 
@@ -143,4 +147,12 @@ class FollowConfiguration(Service):
 
     def _done(self) -> None:
         self._busy = False
+        if self._replaced:
+            # Only now nothing refers to the configuration before.
+            self._replaced = False
+            pool = self._reactor.getThreadPool()
+            deferToThreadPool(self._reactor, pool, give_back).addErrback(self._not_given_back)
         self._go_on()
+
+    def _not_given_back(self, failure: Failure) -> None:
+        self._log.failure("giving memory back failed", failure)
