@@ -33,6 +33,7 @@ for each in (
     instance_change.modify,
     instance_change.rename,
     instance_change.reinstall,
+    instance_change.failover,
     instance_change.remove,
     instance_disks.grow_disk,
     instance_disks.activate_disks,

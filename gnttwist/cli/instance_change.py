@@ -132,6 +132,52 @@ def rename(
 
 
 @click.command()
+@click.argument("name")
+@click.option("-n", "--target-node", metavar="NODE", help="Where it goes.")
+@click.option("-I", "--iallocator", metavar="NAME", help="What chooses where. Default: the cluster's.")
+@click.option(
+    "--shutdown-timeout",
+    type=click.IntRange(0),
+    default=120,
+    show_default=True,
+    help="Seconds that the guest has to shut down by itself.",
+)
+@click.option("--ignore-consistency", is_flag=True, help="Go on where the node that it is on fails.")
+@click.option("--ignore-ipolicy", is_flag=True, help="Also beyond what the instance policy allows.")
+@force_option
+@job_options
+@pass_session
+def failover(
+    session: Session,
+    /,
+    name: str,
+    target_node: str | None,
+    iallocator: str | None,
+    shutdown_timeout: int,
+    ignore_consistency: bool,
+    ignore_ipolicy: bool,
+    force: bool,
+    how: How,
+) -> None:
+    """
+    Stop an instance on shared disks and start it on another node.
+    """
+    if target_node is not None and iallocator is not None:
+        raise click.UsageError("-n names a node and -I what chooses one; give one of the two")
+    confirm(f"Stop {name} and start it on another node?", force or how.dry_run)
+    op = opcode(
+        "OP_INSTANCE_FAILOVER",
+        instance_name=name,
+        target_node=target_node,
+        iallocator=iallocator,
+        shutdown_timeout=shutdown_timeout,
+        ignore_consistency=ignore_consistency,
+        ignore_ipolicy=ignore_ipolicy,
+    )
+    carry_out(session, op, how)
+
+
+@click.command()
 @selection
 @click.option("-o", "--os-type", metavar="OS[+VARIANT]", help="Another one than it has.")
 @click.option("-O", "--os-parameters", "osp", metavar="NAME=VALUE,...", help="What its OS understands.")

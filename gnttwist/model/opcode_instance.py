@@ -184,6 +184,27 @@ class OpInstanceRename(Opcode, frozen=True, kw_only=True):
     ip_check: bool = True
 
 
+class OpInstanceFailover(Opcode, frozen=True, kw_only=True):
+    """
+    Stop an instance and start it on another node that sees its disks.
+
+    @ivar ignore_consistency: Go on where the node that it was on fails.
+    @ivar cleanup: Only mend what an interrupted migration left.
+    """
+
+    summary_field: ClassVar[str | None] = "instance_name"
+
+    instance_name: str
+    instance_uuid: NonEmpty | None = None
+    shutdown_timeout: NonNegative = SHUTDOWN_TIMEOUT
+    ignore_consistency: bool = False
+    target_node: NonEmpty | None = None
+    target_node_uuid: NonEmpty | None = None
+    ignore_ipolicy: bool = False
+    cleanup: bool = False
+    iallocator: NonEmpty | None = None
+
+
 class OpInstanceConsole(Opcode, frozen=True, kw_only=True):
     """
     Tell how to reach an instance's console.

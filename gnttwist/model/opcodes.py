@@ -31,6 +31,7 @@ from gnttwist.model.opcode_group import (
 from gnttwist.model.opcode_instance import (
     OpInstanceConsole,
     OpInstanceCreate,
+    OpInstanceFailover,
     OpInstanceMultiAlloc,
     OpInstanceQueryData,
     OpInstanceReboot,
@@ -84,6 +85,7 @@ _ALL: tuple[type[Opcode], ...] = (
     OpInstanceConsole,
     OpInstanceCreate,
     OpInstanceDeactivateDisks,
+    OpInstanceFailover,
     OpInstanceGrowDisk,
     OpInstanceMultiAlloc,
     OpInstanceQueryData,

@@ -29,6 +29,7 @@ from gnttwist.units import (
     tags,
 )
 from gnttwist.units.create import create
+from gnttwist.units.failover import failover
 from gnttwist.units.grow import grow
 from gnttwist.units.modify import modify
 from gnttwist.units.multi_alloc import multi_alloc
@@ -73,6 +74,7 @@ _ALL: tuple[Unit[Any], ...] = (
     Unit(disk_opcodes.OpInstanceDeactivateDisks, 1, activation.deactivate),
     Unit(instance_opcodes.OpInstanceConsole, 1, instance_data.console),
     Unit(instance_opcodes.OpInstanceCreate, 2, create),
+    Unit(instance_opcodes.OpInstanceFailover, 1, failover),
     Unit(disk_opcodes.OpInstanceGrowDisk, 1, grow),
     Unit(instance_opcodes.OpInstanceMultiAlloc, 1, multi_alloc),
     Unit(instance_opcodes.OpInstanceQueryData, 1, instance_data.query_data),

@@ -106,6 +106,15 @@ class ModifyTests(InstanceCommandTestCase):
         self.assertEqual({name: op[name] for name in expected}, expected)
         self.assertNotIn("osparams_private", op)
 
+    def test_failover(self) -> None:
+        """
+        A guest is interrupted only when that is meant.
+        """
+        self.assertIn("say -f", self.fails("instance", "failover", "web"))
+        op = self.opcode("failover", "-f", "-n", "node2", "--ignore-consistency", "web")
+        self.assertEqual((op["target_node"], op["ignore_consistency"]), ("node2", True))
+        self.assertIn("one of the two", self.fails("instance", "failover", "-n", "a", "-I", "hail", "web"))
+
     def test_dry_run(self) -> None:
         """
         A dry run is the opcode's own, and needs no confirmation.

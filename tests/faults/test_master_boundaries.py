@@ -138,6 +138,7 @@ MODIFY = {
     "nics": [["add", -1, {}]],
     "ignore_ipolicy": True,
 }
+FAILOVER = {"OP_ID": "OP_INSTANCE_FAILOVER", "instance_name": INSTANCE, "iallocator": "."}
 QUIET = {**CREATE, "disks": [{"size": 1024}], "no_install": True}
 """
 Makes an instance that does not run, in few steps.
@@ -213,6 +214,8 @@ SCENARIOS = {
     "modify without removal": Scenario(
         partial(real_world, "blockdev_remove"), [[QUIET, MODIFY]], [[OK, ERROR]]
     ),
+    "failover": Scenario(real_world, [[DISKLESS, FAILOVER]], [[OK, OK]]),
+    "failover killed": Scenario(real_world, [[DISKLESS, FAILOVER]], [[OK, CANCELED]], [(3.5, kill(1))]),
     "full reboot": Scenario(real_world, [[CREATE, {**REBOOT, "reboot_type": "full"}]], [[OK, OK]]),
     "full reboot killed": Scenario(
         real_world, [[DISKLESS, {**REBOOT, "reboot_type": "full"}]], [[OK, CANCELED]], [(3.5, kill(1))]
@@ -385,6 +388,18 @@ class MasterBoundaryTests(SynchronousTestCase):
         OP_INSTANCE_SET_PARAMS whose disk cannot be destroyed.
         """
         self.check("modify without removal")
+
+    def test_failover(self) -> None:
+        """
+        OP_INSTANCE_FAILOVER.
+        """
+        self.check("failover")
+
+    def test_failover_killed(self) -> None:
+        """
+        OP_INSTANCE_FAILOVER that a user kills while the guest starts on the other node.
+        """
+        self.check("failover killed")
 
     def test_full_reboot(self) -> None:
         """

@@ -203,6 +203,42 @@ class InstanceToolTests(SandboxTestCase):
         self.assertIn("console", output.out + output.err)
         self.assertNotIn("Traceback", output.err)
 
+    def test_failover(self) -> None:
+        """
+        An instance on shared disks goes to another node, named or chosen; one on its node's own disks does not.
+        """
+        self.ran(
+            "add",
+            "-t",
+            "sharedfile",
+            "--disk",
+            "0:size=64M",
+            "-n",
+            NODES[0],
+            "-o",
+            "noop",
+            *UNCHECKED,
+            "away1",
+        )
+        self.ran("failover", "-f", "-n", NODES[2], "away1")
+        self.assertEqual(self.told("away1", "pnode", "status"), [NODES[2], "running"])
+        self.ran("failover", "-f", "-I", "hail", "away1")
+        pnode, status = self.told("away1", "pnode", "status")
+        self.assertNotEqual(pnode, NODES[2])
+        self.assertEqual(status, "running")
+        self.added("away2")
+        self.assertIn("alone", self.refused("failover", "-f", "-n", NODES[2], "away2").err)
+
+    def test_tags(self) -> None:
+        """
+        Tags are added, listed and removed.
+        """
+        self.added("tags1", "--tags", "one")
+        self.ran("add-tags", "tags1", "two", "three")
+        self.assertEqual(self.ran("list-tags", "tags1").split(), ["one", "three", "two"])
+        self.ran("remove-tags", "tags1", "two")
+        self.assertEqual(self.ran("list-tags", "tags1").split(), ["one", "three"])
+
     def test_unsupported(self) -> None:
         """
         What is not supported is one error that names it.
