@@ -20,10 +20,12 @@ Ganeti's results of one hook.
 """
 
 HOOKS_PATH = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
-VARIABLE = re.compile(r"GANETI_[A-Za-z0-9_]{1,200}")
+VARIABLE = re.compile(r"GANETI_[A-Za-z0-9_.-]{1,250}")
 """
 Names of hooks' variables: all of Ganeti's begin so. Others, such as LD_PRELOAD, would run the caller's code as root.
+A node's name may be part of one.
 """
+DATA_DIRECTORY = "GANETI_DATA_DIR"
 HOOK = re.compile(r"[A-Za-z0-9_-]+")
 
 VARIABLES_LIMIT = 1024 * 1024
@@ -56,7 +58,9 @@ def hooks_runner(context: Context, hpath: Any, phase: Any, env: Any) -> list[lis
         raise FunctionError(f"Invalid hooks path: {hpath!r}")
     if phase not in PHASES:
         raise FunctionError(f"Unknown hooks phase: {phase!r}")
-    variables = _variables(env)
+    variables = {**_variables(env)}
+    if DATA_DIRECTORY in variables:
+        variables[DATA_DIRECTORY] = str(context.paths.data)
     kind = f"{hpath}-{phase}.d"
     directory = context.paths.etc / "hooks" / kind
     try:

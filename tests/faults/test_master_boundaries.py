@@ -93,18 +93,29 @@ def real_function(name: str) -> Function:
     return function if is_changing(name) else at_once
 
 
-def real_world(failing: str = "") -> World:
+BARE = Opcodes({op_id: sample.SampleUnit(unit.version, unit.body) for op_id, unit in UNITS.items()})
+"""
+The real opcodes without their hooks, which have scenarios of their own: all would take twice as long.
+"""
+
+
+def real_world(failing: str = "", *, opcodes: Opcodes = BARE, failing_hook: Sequence[str] = ()) -> World:
     """
     Two nodes, and the real opcodes, units and names of functions.
 
     @param failing: A function that fails on all nodes.
+    @param failing_hook: Path and phase of hooks that fail.
     """
     functions = {name: real_function(name) for name in FUNCTIONS if hasattr(units_world.World, f"_{name}")}
     config = units_world.cluster_of(2, enabled_hypervisors=["fake"])
-    made = World(Opcodes(UNITS), functions, store=prepared_store(config))
+    made = World(opcodes, functions, store=prepared_store(config))
     for node in config.nodes:
         made.nodes.worlds[node.name]["failing"] = failing
+        made.nodes.worlds[node.name]["state"] = NodeState(failing_hook=list(failing_hook))
     return made
+
+
+hooked_world = partial(real_world, opcodes=Opcodes(UNITS))
 
 
 INSTANCE = "web.example.com"
@@ -226,6 +237,13 @@ SCENARIOS = {
         real_world, [[ADD_NODE, DRAIN_NODE, BACK_NODE, REMOVE_NODE]], [[OK, OK, OK, OK]]
     ),
     "keys": Scenario(real_world, [[RENEW_KEYS]], [[OK]]),
+    "hooks": Scenario(hooked_world, [[DISKLESS, SHUTDOWN, REMOVE]], [[OK, OK, OK]]),
+    "hooks before fail": Scenario(
+        partial(hooked_world, failing_hook=["instance-stop", "pre"]), [[DISKLESS, SHUTDOWN]], [[OK, ERROR]]
+    ),
+    "hooks after fail": Scenario(
+        partial(hooked_world, failing_hook=["instance-add", "post"]), [[DISKLESS]], [[OK]]
+    ),
     "verify": Scenario(real_world, [[VERIFY]], [[OK], [OK], [OK]]),
 }
 
@@ -262,6 +280,19 @@ class MasterBoundaryTests(SynchronousTestCase):
         where = [life[at] if at < len(life) else "-" for life, at in zip(found.lives, kill_at, strict=False)]
         self.assertEqual(differences(undisturbed.end, found.end), [], f"{name} killed at {kill_at}, {where}")
         return found
+
+    def test_hooks(self) -> None:
+        """
+        Hooks before and after each of several opcodes.
+        """
+        self.check("hooks")
+
+    def test_hooks_veto(self) -> None:
+        """
+        Hooks that fail before an operation, which then is not begun, and after one, which stays.
+        """
+        self.check("hooks before fail")
+        self.check("hooks after fail")
 
     def test_made(self) -> None:
         """

@@ -68,7 +68,7 @@ class InstanceTestCase(SynchronousTestCase):
         The result of an opcode about the instance, and its job, whose changes the next one sees.
         """
         job = self.job()
-        result = job.run(UNITS[op_id].run, parse({"OP_ID": op_id, "instance_name": NAME, **members}))
+        result = job.run(UNITS[op_id].body, parse({"OP_ID": op_id, "instance_name": NAME, **members}))
         self.config = job.config_now
         return result, job
 
@@ -79,7 +79,7 @@ class InstanceTestCase(SynchronousTestCase):
         job = self.job()
         before = msgspec.json.encode([str(each) for each in self.world.nodes.values()])
         op = parse({"OP_ID": op_id, "instance_name": NAME, **members})
-        error = self.assertRaises(OpPrereqError, job.run, UNITS[op_id].run, op)
+        error = self.assertRaises(OpPrereqError, job.run, UNITS[op_id].body, op)
         self.assertEqual(error.args[1], code, error.args)
         self.assertIs(job.config_now, self.config)
         self.assertEqual(msgspec.json.encode([str(each) for each in self.world.nodes.values()]), before)
@@ -95,7 +95,7 @@ class InstanceTestCase(SynchronousTestCase):
             self.setUp()
             job = self.job(stop_at=step, midway=midway)
             op = parse({"OP_ID": op_id, "instance_name": NAME, **members})
-            self.assertRaises(JobCanceled, job.run, UNITS[op_id].run, op)
+            self.assertRaises(JobCanceled, job.run, UNITS[op_id].body, op)
             check(job)
             self.config = job.config_now
             self.ran(op_id, **members)
@@ -111,7 +111,7 @@ class InstanceTestCase(SynchronousTestCase):
             self.setUp()
             job = MemoryJobContext(self.config, self.unlucky(function, kind))
             try:
-                job.run(UNITS[op_id].run, parse({"OP_ID": op_id, "instance_name": NAME, **members}))
+                job.run(UNITS[op_id].body, parse({"OP_ID": op_id, "instance_name": NAME, **members}))
             except (OperationError, NodeError) as reason:
                 self.assertIn("out of luck", str(reason))
                 check(job)

@@ -26,7 +26,7 @@ class OpcodeTestCase(InstanceTestCase):
         The result of an opcode, whose changes the next one sees.
         """
         self.last = job = MemoryJobContext(self.config, self.world)
-        result = job.run(UNITS[op_id].run, parse({"OP_ID": op_id, **members}))
+        result = job.run(UNITS[op_id].body, parse({"OP_ID": op_id, **members}))
         self.config = job.config_now
         return result
 
@@ -37,7 +37,7 @@ class OpcodeTestCase(InstanceTestCase):
         for dry_run in (True, False):
             job = MemoryJobContext(self.config, self.world)
             op = parse({"OP_ID": op_id, "dry_run": dry_run, **members})
-            error = self.assertRaises(OpPrereqError, job.run, UNITS[op_id].run, op)
+            error = self.assertRaises(OpPrereqError, job.run, UNITS[op_id].body, op)
             self.assertEqual(error.args[1], code, error.args)
             self.assertIs(job.config_now, self.config)
         return str(error)

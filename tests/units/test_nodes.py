@@ -63,7 +63,7 @@ class NodeTestCase(SynchronousTestCase):
         """
         op = parse(members)
         job = MemoryJobContext(self.config, self.world)
-        result = job.run(UNITS[op.op_id()].run, op)
+        result = job.run(UNITS[op.op_id()].body, op)
         return job, result
 
     def refused(self, members: dict[str, Any], code: str = "wrong_input") -> str:
@@ -72,7 +72,7 @@ class NodeTestCase(SynchronousTestCase):
         """
         op = parse(members)
         job = MemoryJobContext(self.config, self.world)
-        error = self.assertRaises(OpPrereqError, job.run, UNITS[op.op_id()].run, op)
+        error = self.assertRaises(OpPrereqError, job.run, UNITS[op.op_id()].body, op)
         self.assertEqual(error.args[1], code, error)
         self.assertEqual(job.config_now.nodes, self.config.nodes)
         return str(error)

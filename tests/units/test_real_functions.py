@@ -40,7 +40,7 @@ class RealFunctionTests(NodeTestCase):
         The result of an opcode, whose changes the next one sees.
         """
         self.job = MemoryJobContext(self.config, self.answer, now=self.now())
-        result = self.job.run(UNITS[op_id].run, parse({"OP_ID": op_id, **members}))
+        result = self.job.run(UNITS[op_id].body, parse({"OP_ID": op_id, **members}))
         self.config = self.job.config_now
         return result
 

@@ -110,6 +110,8 @@ class NodeState:
     @ivar version: Of the protocol.
     @ivar left: Whether it was told to leave the cluster.
     @ivar renewed: Keys that were made anew there.
+    @ivar hooks: The hooks that ran: path, phase and environment.
+    @ivar failing_hook: Path and phase of one that fails.
     """
 
     memory_free: int = MEMORY
@@ -123,6 +125,8 @@ class NodeState:
     name: str = field(default="", eq=False)
     left: bool = False
     renewed: list[str] = field(factory=list)
+    hooks: list[list[Any]] = field(factory=list, repr=False)
+    failing_hook: list[str] = field(factory=list)
 
 
 @define
@@ -293,6 +297,11 @@ class World:
             for key, value in {**HEALTHY, "oslist": state.oses, **state.verify}.items()
             if key in asked
         }
+
+    def _hooks_runner(self, state: NodeState, path: str, phase: str, env: Any) -> Any:
+        state.hooks.append([path, phase, env])
+        failing = state.failing_hook == [path, phase]
+        return [[f"{path}-{phase}.d/check", 1 if failing else 2, "no" if failing else ""]]
 
     def _version(self, state: NodeState) -> int:
         return state.version

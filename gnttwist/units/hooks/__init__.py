@@ -1,0 +1,3 @@
+"""
+Hooks: the administrator's programs that run before and after operations.
+"""
