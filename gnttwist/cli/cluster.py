@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from gnttwist.cli import tags
-from gnttwist.cli.cluster_certificates import renew_certs
+from gnttwist.cli.cluster_certificates import redist_conf, renew_certs
 from gnttwist.cli.cluster_modify import modify
 from gnttwist.cli.cluster_queue import queue, watcher
 from gnttwist.cli.follow import follow, run, submit, view
@@ -43,6 +43,7 @@ def group() -> None:
 group.add_command(modify)
 group.add_command(queue)
 group.add_command(renew_certs)
+group.add_command(redist_conf)
 group.add_command(watcher)
 tags.add_to(group, "cluster")
 

@@ -1,5 +1,5 @@
 """
-C{gnt cluster renew-certs}.
+C{gnt cluster renew-certs} and C{redist-conf}: what all nodes have as the master has it.
 """
 
 from pathlib import Path
@@ -102,6 +102,17 @@ def renew_certs(
         click.echo("All nodes that are not offline answer; nothing was changed.")
     else:
         click.echo("All keys and certificates that were asked for are in use on all nodes.")
+
+
+@click.command("redist-conf")
+@submit_option
+@json_option
+@pass_session
+def redist_conf(session: Session, submit: bool, as_json: bool) -> None:
+    """
+    Give all nodes the configuration, keys and certificates again, where they differ from the master's.
+    """
+    run(session, [opcode("OP_CLUSTER_REDIST_CONF")], submit_only=submit, as_json=as_json)
 
 
 def _install(paths: Paths, contents: dict[str, bytes], dry_run: bool) -> None:

@@ -114,6 +114,12 @@ class OpClusterVerifyGroup(Opcode, frozen=True, kw_only=True):
     verify_clutter: bool = False
 
 
+class OpClusterRedistConf(Opcode, frozen=True, kw_only=True):
+    """
+    Give all nodes the configuration, keys and certificates again.
+    """
+
+
 class OpClusterRenewCrypto(Opcode, frozen=True, kw_only=True):
     """
     Make keys and certificates anew, while everything goes on. The fields after C{debug} are our own: Ganeti makes

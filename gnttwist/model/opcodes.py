@@ -12,6 +12,7 @@ from gnttwist.errors import ECode, OpCodeUnknown, OpExecError, OpPrereqError
 from gnttwist.model.opcode import Opcode, Parameters
 from gnttwist.model.opcode_cluster import (
     OpClusterPostInit,
+    OpClusterRedistConf,
     OpClusterRenewCrypto,
     OpClusterVerify,
     OpClusterVerifyConfig,
@@ -71,6 +72,7 @@ from gnttwist.model.opcode_tags import OpTagsDel, OpTagsGet, OpTagsSearch, OpTag
 _ALL: tuple[type[Opcode], ...] = (
     OpClusterPostInit,
     OpClusterSetParams,
+    OpClusterRedistConf,
     OpClusterRenewCrypto,
     OpClusterVerify,
     OpClusterVerifyConfig,

@@ -15,6 +15,11 @@ from gnttwist.units import candidates, node_facts
 from gnttwist.units.locking import SHARED_BGL, node_locks, resource_locks
 from gnttwist.units.values import refuse
 
+LEAVING = 60.0
+"""
+Seconds for the node to clean up. It may be gone for good, so nobody waits as long as for other calls.
+"""
+
 
 async def remove(job: JobContext, op: OpNodeRemove) -> None:
     """
@@ -54,7 +59,7 @@ async def remove(job: JobContext, op: OpNodeRemove) -> None:
         )
         return
     try:
-        await job.call(node, "node_leave_cluster", [config.cluster.modify_ssh_setup])
+        await job.call(node, "node_leave_cluster", [config.cluster.modify_ssh_setup], limit=LEAVING)
     except NodeError as reason:
         job.log(
             f"Node {node.name} may not have removed this cluster's files: {reason}. "

@@ -1,23 +1,29 @@
 """
-Having the master give all nodes everything again: the configuration, keys and certificates.
+C{OP_CLUSTER_REDIST_CONF}: the master gives all nodes everything again, the configuration, keys and certificates.
 """
 
 import msgspec
 
 from gnttwist.config.draft import Draft
 from gnttwist.jobs.context import JobContext
+from gnttwist.model.opcode_cluster import OpClusterRedistConf
+from gnttwist.units.locking import SHARED_BGL
 
 MARK = "redistributed"
 """
-The cluster's member that gnt-masterd looks at (L{gnttwist.masterd.distribution}). Of our own: files in
-Ganeti's format leave it out.
+The cluster's member that gnt-masterd looks at (L{gnttwist.masterd.distribution}). Of our own: files in Ganeti's
+format leave it out.
 """
 
 
-async def redistribute(job: JobContext) -> None:
+async def redistribute(job: JobContext, op: OpClusterRedistConf) -> None:
     """
-    Ask for it; gnt-masterd does it within a second, and again for nodes that do not answer.
+    Ask for it: within a second nodes are asked what they have and given what they lack, and those that do not answer
+    later.
     """
+    await job.acquire(SHARED_BGL)
+    if op.dry_run:
+        return
 
     def mark(draft: Draft) -> None:
         cluster = draft.config.cluster

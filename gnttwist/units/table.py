@@ -39,6 +39,7 @@ from gnttwist.units.node_modify import modify as modify_node
 from gnttwist.units.node_remove import remove as remove_node
 from gnttwist.units.reboot import reboot
 from gnttwist.units.recreate import recreate
+from gnttwist.units.redistribution import redistribute
 from gnttwist.units.reinstall import reinstall
 from gnttwist.units.remove import remove
 from gnttwist.units.rename import rename
@@ -49,6 +50,7 @@ from gnttwist.units.verify_group import verify_group
 
 _ALL: tuple[Unit[Any], ...] = (
     Unit(cluster_opcodes.OpClusterPostInit, 1, cluster.post_init, others.CLUSTER_INIT),
+    Unit(cluster_opcodes.OpClusterRedistConf, 1, redistribute),
     Unit(cluster_opcodes.OpClusterRenewCrypto, 1, renew),
     Unit(cluster_opcodes.OpClusterVerify, 1, cluster.verify),
     Unit(cluster_opcodes.OpClusterVerifyConfig, 1, verify_config),

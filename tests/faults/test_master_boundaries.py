@@ -189,6 +189,7 @@ SETTINGS: list[dict[str, Any]] = [
     {"OP_ID": "OP_NETWORK_DISCONNECT", "network_name": "net", "group_name": "rack3"},
     {"OP_ID": "OP_NETWORK_REMOVE", "network_name": "net"},
 ]
+REDISTRIBUTE = {"OP_ID": "OP_CLUSTER_REDIST_CONF"}
 RENEW_KEYS = {"OP_ID": "OP_CLUSTER_RENEW_CRYPTO", "confd_hmac_key": True}
 
 OK, ERROR, CANCELED = "success", "error", "canceled"
@@ -236,7 +237,7 @@ SCENARIOS = {
     "a node's life": Scenario(
         real_world, [[ADD_NODE, DRAIN_NODE, BACK_NODE, REMOVE_NODE]], [[OK, OK, OK, OK]]
     ),
-    "keys": Scenario(real_world, [[RENEW_KEYS]], [[OK]]),
+    "keys": Scenario(real_world, [[RENEW_KEYS, REDISTRIBUTE]], [[OK, OK]]),
     "hooks": Scenario(hooked_world, [[DISKLESS, SHUTDOWN, REMOVE]], [[OK, OK, OK]]),
     "hooks before fail": Scenario(
         partial(hooked_world, failing_hook=["instance-stop", "pre"]), [[DISKLESS, SHUTDOWN]], [[OK, ERROR]]
@@ -464,7 +465,7 @@ class MasterBoundaryTests(SynchronousTestCase):
 
     def test_keys(self) -> None:
         """
-        OP_CLUSTER_RENEW_CRYPTO of a key that nodes share.
+        OP_CLUSTER_RENEW_CRYPTO of a key that nodes share, and OP_CLUSTER_REDIST_CONF.
         """
         self.check("keys")
 

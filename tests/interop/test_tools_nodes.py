@@ -4,6 +4,7 @@ Ganeti 3.0.2's own C{gnt-node}, unmodified, against a sandbox of three nodes.
 What it prints is the tool's own, from what queries and opcodes answer.
 """
 
+from gnttwist.sandbox.processes import wait_until
 from tests.interop.ganeti import Output, SandboxTestCase
 
 ONE, TWO, THREE = NODES = tuple(f"node{number}.sandbox.test" for number in (1, 2, 3))
@@ -112,6 +113,17 @@ class NodeToolTests(SandboxTestCase):
         (commands / "hello").write_text("#!/bin/sh\necho hello\n")
         (commands / "hello").chmod(0o755)
         self.assertIn("hello", self.ran("restricted-command", "hello", TWO))
+
+    def test_redistribution(self) -> None:
+        """
+        C{gnt-cluster redist-conf} mends a file that a node has lost.
+        """
+        assert self.directory is not None
+        file = self.directory / "s" / TWO / "var/lib/ganeti/ssconf_node_list"
+        file.unlink()
+        output = self.tool("gnt-cluster", "redist-conf")
+        self.assertEqual((output.code, output.err), (0, ""), output.out)
+        self.assertTrue(wait_until(file.exists, 20))
 
     def test_refused(self) -> None:
         """

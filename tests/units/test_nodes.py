@@ -14,6 +14,7 @@ from gnttwist.jobs.context import LockMode
 from gnttwist.model.objects import Instance, Node, NodeGroup
 from gnttwist.model.opcodes import parse
 from gnttwist.testing.context import MemoryJobContext
+from gnttwist.units.redistribution import MARK
 from gnttwist.units.table import UNITS
 from tests.units.world import World, cluster_of, uuid
 
@@ -449,6 +450,16 @@ class TaskTests(NodeTestCase):
         for op in (migrate, evacuate):
             self.assertIn("web.example.com", self.refused(op, "wrong_state"))
         self.assertEqual(self.ran({**evacuate, "mode": "secondary-only"})[1], {"jobs": []})
+
+    def test_redistribution(self) -> None:
+        """
+        What gnt-masterd looks at is counted up.
+        """
+        for count in (1, 2):
+            job, result = self.ran({"OP_ID": "OP_CLUSTER_REDIST_CONF"})
+            self.assertIsNone(result)
+            self.config = job.config_now
+            self.assertEqual(self.config.cluster.extra, {MARK: count})
 
     def test_management_hardware(self) -> None:
         """
