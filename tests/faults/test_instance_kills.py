@@ -19,6 +19,7 @@ from twisted.trial.unittest import SkipTest, TestCase
 
 from gnttwist.client.luxi import LuxiClient
 from tests.faults.victims import Victims, eventually, pause
+from tests.functional.test_kvm_guest import QEMU
 
 SEED = 20
 EVERY = 1 if "GNT_KILL_ROUNDS" in os.environ else 2
@@ -198,3 +199,58 @@ class InstanceKillTests(TestCase):
         self.victims.gnt("instance", "reinstall", "-f", "-O", "fill=yes", "inst2")
         self.agree("with room")
         self.victims.gnt("instance", "remove", "-f", "inst2")
+
+
+class QemuKillTests(TestCase):
+    """
+    A guest whose QEMU is killed. It has no system, so that it never shuts down by itself.
+    """
+
+    timeout = 120
+    if not os.access(QEMU, os.X_OK):
+        skip = f"there is no {QEMU} (Debian package qemu-system-x86)"
+
+    def setUp(self) -> None:
+        self.victims = Victims(hypervisor="kvm")
+        self.addCleanup(self.victims.stop)
+        self.victims.gnt(
+            "instance", "add", "-t", "file", "-s", "16m", "-o", "noop", "-B", "memory=128m", "--no-nics",
+            "--ignore-ipolicy", "-H", "kvm:kvm_flag=disabled", "inst1",
+        )  # fmt: skip
+
+    def pid(self) -> int:
+        """
+        The guest's process.
+        """
+        return int((self.victims.paths.run / "kvm-hypervisor/pid/inst1").read_text())
+
+    def status(self) -> str:
+        """
+        What C{gnt instance list} says.
+        """
+        rows = msgspec.json.decode(self.victims.gnt("instance", "list", "--json"))
+        return str(rows[0]["status"])
+
+    def test_killed(self) -> None:
+        """
+        A killed guest shows as down though it should be up; it is started again, and a stop or a reboot that waits
+        for it ends well when it is killed meanwhile.
+        """
+        os.kill(self.pid(), signal.SIGKILL)
+        eventually(lambda: self.status() == "ERROR_down" or None, "it still seems to run")
+        self.victims.gnt("instance", "reboot", "inst1")
+        self.assertEqual(self.status(), "running")
+        before = self.pid()
+        for words in (("reboot", "-t", "soft"), ("stop",)):
+            job = int(self.victims.gnt("instance", words[0], "--submit", *words[1:], "inst1"))
+            pause(1.0)
+            os.kill(self.pid(), signal.SIGKILL)
+            status = eventually(partial(self.victims.ended, job), f"{words}: job {job} does not end")
+            self.assertEqual(status, "success", self.victims.gnt("job", "info", str(job)))
+            if words[0] == "reboot":
+                self.assertEqual(self.status(), "running")
+                self.assertNotEqual(self.pid(), before)
+        self.assertEqual(self.status(), "ADMIN_down")
+        self.victims.gnt("instance", "remove", "-f", "inst1")
+        places = self.victims.paths.run / "kvm-hypervisor"
+        self.assertEqual([each for each in places.rglob("inst1*") if each.is_file()], [])
