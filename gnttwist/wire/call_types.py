@@ -84,6 +84,8 @@ class InstanceArgument(msgspec.Struct, frozen=True, kw_only=True):
     osparams_secret: dict[str, Any] = {}
     nics: list[NicArgument] = []
     disks_info: list[DiskArgument] = []
+    network_port: int | None = None
+    tags: list[str] = []
 
 
 OBJECTS: tuple[type[msgspec.Struct], ...] = (InstanceArgument, DiskArgument, NicArgument, NetworkArgument)

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from gnttwist.functions.hypervisor.kvm import command
-from gnttwist.functions.hypervisor.kvm.command import Drive, Guest
-from gnttwist.functions.hypervisor.kvm.parameters import NOT_YET, parameters
+from gnttwist.functions.hypervisor.kvm.command import Guest
+from gnttwist.functions.hypervisor.kvm.devices import Drive, Word, slots
+from gnttwist.functions.hypervisor.kvm.parameters import NOT_YET, affinity, parameters
 from gnttwist.functions.hypervisor.kvm.places import SOCKETS, Places
 from gnttwist.functions.registry import FunctionError
 from gnttwist.paths import Paths
@@ -49,7 +50,7 @@ def guest(hvparams: dict[str, Any] | None = None, **members: Any) -> Guest:
     return evolve(plain, **members)
 
 
-def value(words: list[command.Word], option: str) -> command.Word:
+def value(words: list[Word], option: str) -> Word:
     """
     What follows an option.
     """
@@ -218,7 +219,7 @@ class PartsTests(SynchronousTestCase):
         However deep the root, each socket is named by its file name alone; other words are the same, as text.
         """
         places = Places(Paths(Path("/" + "x" * 300) / "n", "n"))
-        words: list[command.Word] = [
+        words: list[Word] = [
             "-m",
             128,
             "-append",
@@ -248,9 +249,9 @@ class PartsTests(SynchronousTestCase):
         """
         Devices follow the reserved slots, up to the bus's end.
         """
-        self.assertEqual(command.slots(12, 2), [12, 13])
-        self.assertEqual(len(command.slots(16, 16)), 16)
-        self.assertRaises(ValueError, command.slots, 17, 16)
+        self.assertEqual(slots(12, 2), [12, 13])
+        self.assertEqual(len(slots(16, 16)), 16)
+        self.assertRaises(ValueError, slots, 17, 16)
 
     def test_runtime(self) -> None:
         """
@@ -329,11 +330,38 @@ class ParametersTests(SynchronousTestCase):
             other = True if getattr(defaults, name) is False else "/somewhere"
             self.assertIn(name, self.refused(**{name: other}))
 
-    def test_network_boot(self) -> None:
+    def test_words(self) -> None:
         """
-        Guests without network interfaces cannot boot from the network.
+        Words that QEMU does not know, or that would reach elsewhere, are refused by the parameter's name.
         """
-        self.assertIn("network", self.refused(boot_order="network"))
+        for name, value in (
+            ("boot_order", "tape"),
+            ("nic_type", "token-ring"),
+            ("disk_type", "mtd"),
+            ("scsi_controller_type", "x,y"),
+            ("usb_mouse", "rat"),
+            ("cpu_mask", "0-x"),
+            ("cpu_mask", "3-1"),
+            ("virtio_net_queues", 0),
+            ("virtio_net_queues", 9),
+            ("keymap", "../x"),
+            ("cdrom_image_path", "/etc/shadow"),
+            ("cdrom_image_path", "/srv/../etc/shadow"),
+            ("vnc_password_file", "/root/secret"),
+            ("vnc_bind_address", "/root"),
+            ("mem_path", "/root"),
+            ("vnc_x509_verify", True),
+        ):
+            self.assertIn(name, self.refused(**{name: value}))
+        self.assertIn("use_namespaces", self.refused(use_namespaces=True, vnc_bind_address="127.0.0.1"))
+
+    def test_affinity(self) -> None:
+        """
+        Masks of processors are read as Ganeti writes them.
+        """
+        self.assertIsNone(affinity("all"))
+        self.assertEqual(affinity("0-2,5"), [{0, 1, 2, 5}])
+        self.assertEqual(affinity("0:1-2"), [{0}, {1, 2}])
 
     def test_native_aio(self) -> None:
         """

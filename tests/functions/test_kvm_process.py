@@ -248,14 +248,6 @@ class HypervisorTests(NodeTestCase):
         places.pid("inst1").write_text(str(os.getpid()))
         self.assertEqual(self.kvm.all_info(self.context), {})
 
-    def test_nics_are_refused(self) -> None:
-        """
-        An instance with network interfaces is not started without them.
-        """
-        wanted = instance(hypervisor="kvm", hvparams={}, nics=[{"mac": "aa:00:00:00:00:01"}])
-        reason = self.assertRaises(FunctionError, self.kvm.start, self.context, wanted, [], False)
-        self.assertIn("NICs", str(reason))
-
     def test_no_qemu(self) -> None:
         """
         Where QEMU is not installed, the package is named.

@@ -11,48 +11,24 @@ from typing import Any
 
 from attrs import frozen
 
+from gnttwist.functions.hypervisor.kvm.devices import (
+    Drive,
+    Interface,
+    Medium,
+    Word,
+    controller,
+    disk,
+    display,
+    escaped,
+)
 from gnttwist.functions.hypervisor.kvm.parameters import Parameters, extra
 from gnttwist.functions.hypervisor.kvm.places import Places
-
-Word = str | int
-"""
-A part of the command line. The memory size is a number in the runtime file.
-"""
-
-PCI_SLOTS = 32
-"""
-Slots of a PCI bus.
-"""
+from gnttwist.functions.hypervisor.kvm.taps import Tap
 
 DEFAULT_MACHINE = "pc"
 """
 QEMU's own default on x86; newer types have no legacy PCI bus C{pci.0}, on which disks are put.
 """
-
-
-@frozen
-class Drive:
-    """
-    A guest's disk.
-
-    @ivar id: QEMU's name for it.
-    @ivar slot: Its PCI slot.
-    @ivar path: Where it is on this machine.
-    @ivar block: Whether that is a block device, and not a file.
-    """
-
-    id: str
-    slot: int
-    path: Path
-    block: bool
-    read_only: bool
-
-    @property
-    def hvinfo(self) -> dict[str, str]:
-        """
-        As the runtime file has it.
-        """
-        return {"driver": "virtio-blk-pci", "id": self.id, "bus": "pci.0", "addr": hex(self.slot)}
 
 
 @frozen
@@ -63,7 +39,8 @@ class Guest:
     @ivar program: QEMU.
     @ivar memory: MiB.
     @ivar accelerator: C{kvm} or C{tcg}.
-    @ivar kernel: On this machine, or C{None} to boot from the first disk.
+    @ivar kernel: On this machine, or C{None} to boot as C{boot_order} says.
+    @ivar port: For its display.
     """
 
     name: str
@@ -74,6 +51,9 @@ class Guest:
     parameters: Parameters
     accelerator: str
     drives: Sequence[Drive] = ()
+    interfaces: Sequence[Interface] = ()
+    media: Sequence[Medium] = ()
+    port: int | None = None
     kernel: Path | None = None
     initrd: Path | None = None
 
@@ -104,7 +84,10 @@ def kept(guest: Guest, places: Places) -> list[Word]:
         "-serial",
         _listening(places.socket(guest.name, "serial")) if wanted.serial_console else "none",
     ]
-    words += ["-display", "none"]
+    if wanted.usb_mouse or wanted.vnc_bind_address:
+        # A tablet tells where the pointer is, a mouse only how it moves, which a display's viewer cannot follow.
+        words += ["-device", "piix3-usb-uhci", "-device", f"usb-{wanted.usb_mouse or 'tablet'}"]
+    words += display(guest.name, wanted, guest.port)
     if wanted.use_localtime:
         words += ["-rtc", "base=localtime"]
     if cpu := _cpu(guest):
@@ -113,33 +96,76 @@ def kept(guest: Guest, places: Places) -> list[Word]:
         words += ["-vga", wanted.vga]
     if guest.uuid:
         words += ["-uuid", guest.uuid]
+    if wanted.mem_path:
+        words += ["-mem-path", wanted.mem_path, "-mem-prealloc"]
+    if wanted.use_guest_agent:
+        agent = escaped(places.socket(guest.name, "qga"))
+        words += [
+            "-chardev",
+            f"socket,id=qga0,path={agent},server=on,wait=off",
+            "-device",
+            "virtio-serial,id=qga0",
+        ]
+        words += ["-device", "virtserialport,chardev=qga0,name=org.qemu.guest_agent.0"]
+    words += controller(guest.drives, wanted)
     return words + extra(wanted)
 
 
-def added(guest: Guest, places: Places, *, paused: bool, confined: Sequence[str]) -> list[Word]:
+def added(
+    guest: Guest, places: Places, *, paused: bool, confined: Sequence[str], taps: Sequence[Tap] = ()
+) -> list[Word]:
     """
     The part that is made each time: what connects the guest to this node.
 
     @param paused: Stop before the first instruction.
     @param confined: What L{confinement<gnttwist.functions.hypervisor.kvm.confinement>} adds.
+    @param taps: One for each network interface.
     """
-    words: list[Word] = ["-nic", "none"]
+    words: list[Word] = []
+    if guest.parameters.keymap:
+        words += ["-k", guest.parameters.keymap]
+    order = _boot_order(guest)
+    for interface, tap in zip(guest.interfaces, taps, strict=True):
+        words += interface.words(tap.queues, tap.vhost, order.get(interface.id))
+    if not guest.interfaces:
+        words += ["-nic", "none"]
     words += ["-qmp", _listening(places.socket(guest.name, "qmp"))]
     words += ["-qmp", _listening(places.socket(guest.name, "kvmd"))]
-    for index, drive in enumerate(guest.drives):
-        boot = f",bootindex={index + 1}" if guest.kernel is None else ""
-        words += ["-blockdev", _blockdev(drive, guest.parameters)]
-        words += ["-device", _disk(drive, guest.parameters) + boot]
+    for medium in guest.media:
+        words += medium.words(order.get(f"{medium.kind}{medium.index}"))
+    for drive in guest.drives:
+        words += disk(drive, guest.parameters, order.get(drive.id))
     if paused:
         words.append("-S")
     return [*words, *confined]
+
+
+def _boot_order(guest: Guest) -> dict[str, int]:
+    """
+    By devices' names, which is booted from first, then, ...; none with a kernel of its own. After those that
+    C{boot_order} names come the disks.
+    """
+    if guest.kernel is not None:
+        return {}
+    disks = [each.id for each in guest.drives]
+    first = {
+        "disk": [],
+        "cdrom": [f"cdrom{each.index}" for each in guest.media if each.kind == "cdrom"],
+        "floppy": [f"floppy{each.index}" for each in guest.media if each.kind == "floppy"],
+        "network": [each.id for each in guest.interfaces],
+    }[guest.parameters.boot_order]
+    return {name: index for index, name in enumerate([*first, *disks], 1)}
 
 
 def relative(words: Sequence[Word], directory: Path) -> list[str]:
     """
     The command line as it is run in C{directory}, where the sockets are.
     """
-    return [str(each).replace(f"unix:{directory}/", "unix:", 1) for each in words]
+
+    def shortened(word: str) -> str:
+        return word.replace(f"unix:{directory}/", "unix:", 1).replace(f"path={directory}/", "path=", 1)
+
+    return [shortened(str(each)) for each in words]
 
 
 def without(words: Sequence[str], option: str) -> list[str]:
@@ -150,29 +176,21 @@ def without(words: Sequence[str], option: str) -> list[str]:
     return [*words[:position], *words[position + 2 :]]
 
 
-def slots(reserved: int, count: int) -> list[int]:
-    """
-    The PCI slots of C{count} devices.
-
-    @param reserved: How many of the first slots are left to QEMU.
-    @raise ValueError: There are not enough.
-    """
-    if reserved + count > PCI_SLOTS:
-        raise ValueError(f"{count} devices do not fit beside {reserved} reserved PCI slots")
-    return list(range(reserved, reserved + count))
-
-
 def runtime(
-    words: Sequence[Word], hvparams: Mapping[str, Any], disks: Sequence[tuple[Mapping[str, Any], Drive]]
+    words: Sequence[Word],
+    hvparams: Mapping[str, Any],
+    disks: Sequence[tuple[Mapping[str, Any], Drive]],
+    nics: Sequence[tuple[Mapping[str, Any], Interface]] = (),
 ) -> list[Any]:
     """
     The content of the runtime file.
 
     @param words: What L{kept} made.
-    @param disks: Each disk as the configuration has it, and its drive.
+    @param disks: Each disk as the configuration has it, and its drive; C{nics} likewise.
     """
     entries = [[{**disk, "hvinfo": drive.hvinfo}, str(drive.path), None] for disk, drive in disks]
-    return [list(words), [], dict(hvparams), entries]
+    interfaces = [{**nic, "hvinfo": interface.hvinfo} for nic, interface in nics]
+    return [list(words), interfaces, dict(hvparams), entries]
 
 
 def _smp(guest: Guest) -> str:
@@ -205,35 +223,4 @@ def _kernel(guest: Guest, kernel: Path) -> Iterator[Word]:
 
 
 def _listening(path: Path) -> str:
-    return f"unix:{_escaped(path)},server=on,wait=off"
-
-
-def _blockdev(drive: Drive, wanted: Parameters) -> str:
-    options = {
-        "driver": "raw",
-        "node-name": drive.id,
-        "read-only": _switch(drive.read_only),
-        "discard": "unmap" if wanted.disk_discard == "unmap" else "ignore",
-        "cache.direct": _switch(wanted.disk_cache == "none"),
-        "cache.no-flush": "off",
-        "file.driver": "host_device" if drive.block else "file",
-        "file.filename": _escaped(drive.path),
-        "file.aio": wanted.disk_aio,
-    }
-    return ",".join(f"{name}={value}" for name, value in options.items())
-
-
-def _disk(drive: Drive, wanted: Parameters) -> str:
-    write_cache = _switch(wanted.disk_cache != "writethrough")
-    return f"virtio-blk-pci,id={drive.id},bus=pci.0,addr={hex(drive.slot)},drive={drive.id},write-cache={write_cache}"
-
-
-def _switch(value: bool) -> str:
-    return "on" if value else "off"
-
-
-def _escaped(path: Path) -> str:
-    """
-    A path within a list of suboptions.
-    """
-    return str(path).replace(",", ",,")
+    return f"unix:{escaped(path)},server=on,wait=off"

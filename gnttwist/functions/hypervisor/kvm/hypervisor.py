@@ -14,19 +14,23 @@ from attrs import frozen
 from gnttwist.functions import arguments, files
 from gnttwist.functions.facts import node_facts
 from gnttwist.functions.hypervisor.interface import AttachedDisk, GuestInfo
-from gnttwist.functions.hypervisor.kvm import command, confinement, machine
+from gnttwist.functions.hypervisor.kvm import command, confinement, interfaces, machine
+from gnttwist.functions.hypervisor.kvm import taps as taps_module
 from gnttwist.functions.hypervisor.kvm.acceleration import Acceleration
 from gnttwist.functions.hypervisor.kvm.cgroups import groups
 from gnttwist.functions.hypervisor.kvm.command import Guest
 from gnttwist.functions.hypervisor.kvm.confinement import Confinement
+from gnttwist.functions.hypervisor.kvm.devices import FIRST_DISPLAY
 from gnttwist.functions.hypervisor.kvm.ending import Ending
 from gnttwist.functions.hypervisor.kvm.launch import Launch
 from gnttwist.functions.hypervisor.kvm.monitor import monitor
-from gnttwist.functions.hypervisor.kvm.parameters import Parameters, parameters
+from gnttwist.functions.hypervisor.kvm.parameters import Parameters, affinity, parameters
 from gnttwist.functions.hypervisor.kvm.places import Places
 from gnttwist.functions.hypervisor.kvm.presence import Taken, take
 from gnttwist.functions.hypervisor.kvm.process import running
+from gnttwist.functions.hypervisor.kvm.taps import Tap
 from gnttwist.functions.registry import Context, FunctionError
+from gnttwist.wire.call_types import InstanceArgument
 
 CONSOLE_WRAPPER = "/usr/lib/ganeti/tools/kvm-console-wrapper"
 SOCAT = "/usr/bin/socat"
@@ -37,6 +41,11 @@ What Ganeti's consoles are made of; the second has the way to the socket in its 
 SSH_PORT = 22
 """
 Where neither the group nor the node has another one.
+"""
+
+END_WAIT = 5.0
+"""
+Seconds for QEMU to end when it could not be set up.
 """
 
 ESCAPE = "0x1d"
@@ -64,11 +73,6 @@ class KVMHypervisor:
         places.check(wanted.name)
         if self._running(places, wanted.name) is not None:
             raise FunctionError(f"Failed to start instance {wanted.name}: already running")
-        if wanted.nics:
-            raise FunctionError(
-                f"Failed to start instance {wanted.name}: this node cannot give guests network interfaces yet; "
-                "remove the instance's NICs"
-            )
         chosen = parameters(wanted.hvparams)
         places.make()
         program = machine.program(chosen.kvm_path)
@@ -84,9 +88,10 @@ class KVMHypervisor:
             places.clean(wanted.name)
             confinement.clean(places, wanted.name, context.paths.uid_pool_locks)
             try:
+                taps = self._taps(context, wanted, guest, descriptors)
                 with self._confine(context, chosen, wanted.name) as confined:
-                    inherited = (lock, *confined.descriptors)
-                    self._launch(context, guest, wanted.hvparams, disks, inherited, paused, confined)
+                    self._launch(context, guest, wanted, disks, taps, lock, paused, confined)
+                self._settle(context, guest)
             except (FunctionError, OSError) as reason:
                 self._clean(context, wanted.name)
                 raise FunctionError(f"Failed to start instance {wanted.name}: {reason}") from reason
@@ -166,8 +171,16 @@ class KVMHypervisor:
         confinement.check(found.security_model, found.security_domain)
         if found.security_model == "user":
             confinement.check_user(found.security_domain)
-        for name in ("kernel_path", "initrd_path"):
+        for name in (
+            "kernel_path",
+            "initrd_path",
+            "cdrom_image_path",
+            "cdrom2_image_path",
+            "floppy_image_path",
+        ):
             machine.image(context, name, getattr(found, name))
+        if found.vnc_password_file:
+            machine.password(context, found.vnc_password_file)
 
     def console(
         self,
@@ -179,10 +192,12 @@ class KVMHypervisor:
         beparams: Mapping[str, Any],
     ) -> dict[str, Any]:
         """
-        The way to the serial console's socket, by ssh to the node.
+        The way to the serial console's socket, by ssh to the node; or to the display, where there is no such console.
         """
         name = arguments.name(instance.get("name"), "instance name")
         if not hvparams.get("serial_console", True):
+            if shown := _display(name, instance, node, str(hvparams.get("vnc_bind_address") or "")):
+                return shown
             return {
                 "instance": name,
                 "kind": "msg",
@@ -219,22 +234,76 @@ class KVMHypervisor:
             uids=context.paths.uid_pool_locks,
         )
 
+    def _taps(
+        self, context: Context, instance: InstanceArgument, guest: Guest, opened: ExitStack
+    ) -> list[Tap]:
+        """
+        Make and connect the tap devices; QEMU inherits them.
+        """
+        places = Places(context.paths)
+        wanted = guest.parameters
+        virtio = wanted.nic_type == "paravirtual"
+        taps = []
+        for index, (nic, interface) in enumerate(zip(instance.nics, guest.interfaces, strict=True)):
+            tap = taps_module.open_tap(
+                queues=interface.queues,
+                vnet_hdr=virtio and wanted.vnet_hdr,
+                vhost=virtio and wanted.vhost_net,
+            )
+            opened.callback(tap.close)
+            interfaces.connect(context, instance.name, " ".join(instance.tags), index, nic, tap.name)
+            places.nic(instance.name).mkdir(mode=0o755, parents=True, exist_ok=True)
+            (places.nic(instance.name) / str(index)).write_text(tap.name)
+            taps.append(tap)
+        return taps
+
+    def _settle(self, context: Context, guest: Guest) -> None:
+        """
+        What can be told to QEMU only when it runs: the display's password, and its processors.
+
+        @raise FunctionError: It cannot be done; QEMU was ended.
+        """
+        places, wanted = Places(context.paths), guest.parameters
+        process = running(places, guest.name)
+        if process is None:
+            raise FunctionError("QEMU has ended")
+        with process:
+            try:
+                if wanted.vnc_bind_address and wanted.vnc_password_file:
+                    password = machine.password(context, wanted.vnc_password_file)
+                    with monitor(places.socket(guest.name, "qmp")) as connected:
+                        connected.execute("set_password", {"protocol": "vnc", "password": password})
+                if (chosen := affinity(wanted.cpu_mask)) is not None:
+                    process.pin(chosen)
+            except (FunctionError, OSError) as reason:
+                process.end(0, END_WAIT)
+                raise FunctionError(str(reason)) from reason
+
     def _launch(
         self,
         context: Context,
         guest: Guest,
-        hvparams: Mapping[str, Any],
+        instance: InstanceArgument,
         disks: Sequence[AttachedDisk],
-        inherited: Sequence[int],
+        taps: Sequence[Tap],
+        lock: int,
         paused: bool,
         confined: Confinement,
     ) -> None:
         places = Places(context.paths)
         kept = command.kept(guest, places)
         drives = list(zip((each.disk for each in disks), guest.drives, strict=True))
-        content = msgspec.json.encode(command.runtime(kept, hvparams, drives))
-        files.replace(places.runtime(guest.name), content, mode=0o600)
-        added = command.added(guest, places, paused=paused, confined=confined.words(guest.program))
+        nics = [msgspec.to_builtins(each) for each in instance.nics]
+        content = command.runtime(
+            kept, instance.hvparams, drives, list(zip(nics, guest.interfaces, strict=True))
+        )
+        files.replace(places.runtime(guest.name), msgspec.json.encode(content), mode=0o600)
+        added = command.added(guest, places, paused=paused, confined=confined.words(guest.program), taps=taps)
+        inherited = (
+            lock,
+            *confined.descriptors,
+            *(each for tap in taps for each in (*tap.queues, *tap.vhost)),
+        )
         apart = places.pid(guest.name) if guest.parameters.use_namespaces else None
         words = command.relative([*kept, *added], places.sockets)
         if apart is not None:
@@ -271,6 +340,25 @@ class KVMHypervisor:
             places.presence(name).unlink()
         if (known := groups(context.paths.hostname)) is not None:
             known.leave(name)
+
+
+def _display(
+    name: str, instance: Mapping[str, Any], node: Mapping[str, Any], bind: str
+) -> dict[str, Any] | None:
+    """
+    Where a guest's display is shown by VNC; C{None} where it has none on an address.
+    """
+    port = instance.get("network_port")
+    if not bind or bind.startswith("/") or not isinstance(port, int):
+        return None
+    everywhere = bind in ("0.0.0.0", "::")  # looked at, not bound
+    return {
+        "instance": name,
+        "kind": "vnc",
+        "host": node["primary_ip"] if everywhere else bind,
+        "port": port,
+        "display": port - FIRST_DISPLAY,
+    }
 
 
 def _has_acpi(places: Places, name: str) -> bool:

@@ -3,6 +3,7 @@ What of this machine a guest is made of: QEMU, images of kernels, and disks.
 """
 
 import os
+import re
 import shutil
 import stat
 from collections.abc import Sequence
@@ -10,7 +11,15 @@ from pathlib import Path
 
 from gnttwist.functions import arguments
 from gnttwist.functions.hypervisor.interface import AttachedDisk
-from gnttwist.functions.hypervisor.kvm.command import Drive, Guest, device_id, slots
+from gnttwist.functions.hypervisor.kvm.command import Guest, device_id
+from gnttwist.functions.hypervisor.kvm.devices import (
+    DISK_MODELS,
+    IDE_PLACES,
+    Drive,
+    Interface,
+    Medium,
+    slots,
+)
 from gnttwist.functions.hypervisor.kvm.parameters import Parameters
 from gnttwist.functions.registry import Context, FunctionError
 from gnttwist.wire.call_types import InstanceArgument
@@ -55,6 +64,22 @@ def image(context: Context, name: str, path: str) -> Path | None:
     return found
 
 
+def password(context: Context, path: str) -> str:
+    """
+    The password of displays: the first line of a file.
+
+    @raise FunctionError: There is none. The text does not have it.
+    """
+    try:
+        with context.paths.real(path).open(encoding="utf-8") as file:
+            found = file.readline(1000).rstrip("\n")
+    except (OSError, UnicodeDecodeError) as reason:
+        raise FunctionError(f"vnc_password_file {path} cannot be read: {type(reason).__name__}") from reason
+    if not found:
+        raise FunctionError(f"vnc_password_file {path} is empty")
+    return found
+
+
 def guest(
     context: Context,
     instance: InstanceArgument,
@@ -69,8 +94,16 @@ def guest(
     @raise FunctionError: Something about it is wrong or not there.
     """
     kernel = image(context, "kernel_path", parameters.kernel_path)
-    if kernel is None and not disks:
+    media = _media(context, parameters)
+    if kernel is None and not disks and not media and parameters.boot_order != "network":
         raise FunctionError("the guest has neither a disk nor a kernel (kernel_path) to boot from")
+    if parameters.boot_order in ("cdrom", "floppy") and not any(
+        each.kind == parameters.boot_order for each in media
+    ):
+        raise FunctionError(f"boot_order={parameters.boot_order} and there is no image for it")
+    if parameters.boot_order == "network" and not instance.nics:
+        raise FunctionError("boot_order=network, and the instance has no network interface")
+    drives, interfaces = _placed(disks, instance, parameters, media)
     vcpus = arguments.shaped(int, instance.beparams.get("vcpus"), "number of processors (vcpus)")
     if vcpus <= 0:
         raise FunctionError(f"Invalid number of processors (vcpus): {vcpus}")
@@ -82,21 +115,63 @@ def guest(
         vcpus=vcpus,
         parameters=parameters,
         accelerator=accelerator,
-        drives=_drives(disks, parameters.kvm_pci_reservations),
+        drives=drives,
+        interfaces=interfaces,
+        media=media,
+        port=instance.network_port,
         kernel=kernel,
         initrd=image(context, "initrd_path", parameters.initrd_path),
     )
 
 
-def _drives(disks: Sequence[AttachedDisk], reserved: int) -> list[Drive]:
+def _placed(
+    disks: Sequence[AttachedDisk], instance: InstanceArgument, parameters: Parameters, media: Sequence[Medium]
+) -> tuple[list[Drive], list[Interface]]:
+    """
+    Disks and network interfaces, each with its place: on the PCI bus disks come first, as in Ganeti.
+    """
+    on_pci = DISK_MODELS[parameters.disk_type] == "virtio-blk-pci"
     try:
-        places = slots(reserved, len(disks))
+        places = slots(parameters.kvm_pci_reservations, len(disks) * on_pci + len(instance.nics))
     except ValueError as reason:
         raise FunctionError(str(reason)) from reason
-    return [_drive(index, each, places[index]) for index, each in enumerate(disks)]
+    if parameters.disk_type == "ide":
+        free = IDE_PLACES - sum(each.kind == "cdrom" for each in media)
+        if len(disks) > free:
+            raise FunctionError(f"{len(disks)} disks of type ide: there are {free} places beside CDs")
+    own = places[: len(disks)] if on_pci else list(range(len(disks)))
+    drives = [_drive(index, each, own[index], parameters.disk_type) for index, each in enumerate(disks)]
+    rest = places[len(disks) :] if on_pci else places
+    interfaces = [
+        Interface(
+            id=device_id("nic", _uuid(nic.uuid, "NIC"), index),
+            slot=rest[index],
+            mac=_mac(nic.mac),
+            model=parameters.nic_type,
+            queues=parameters.virtio_net_queues if parameters.nic_type == "paravirtual" else 1,
+        )
+        for index, nic in enumerate(instance.nics)
+    ]
+    return drives, interfaces
 
 
-def _drive(index: int, attached: AttachedDisk, slot: int) -> Drive:
+def _media(context: Context, parameters: Parameters) -> list[Medium]:
+    found = []
+    for index, name in enumerate(("cdrom_image_path", "cdrom2_image_path")):
+        if (path := image(context, name, getattr(parameters, name))) is not None:
+            found.append(Medium("cdrom", path, index))
+    if (path := image(context, "floppy_image_path", parameters.floppy_image_path)) is not None:
+        found.append(Medium("floppy", path))
+    return found
+
+
+def _mac(text: str) -> str:
+    if not re.fullmatch(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}", text):
+        raise FunctionError(f"Invalid MAC address: {text!r:.40}")
+    return text
+
+
+def _drive(index: int, attached: AttachedDisk, slot: int, model: str) -> Drive:
     disk = arguments.disk(attached.disk)
     try:
         block = stat.S_ISBLK(attached.path.stat().st_mode)
@@ -108,6 +183,7 @@ def _drive(index: int, attached: AttachedDisk, slot: int) -> Drive:
         path=attached.path,
         block=block,
         read_only=disk.mode == "ro",
+        model=model,
     )
 
 

@@ -2,7 +2,8 @@
 The parameters of the kvm hypervisor: Ganeti's names and defaults, and which of them this node can honour. Pure.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
@@ -86,26 +87,16 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     vnet_hdr: bool = True
 
 
-NOT_YET = (
-    "cdrom2_image_path",
-    "cdrom_image_path",
-    "cpu_mask",
-    "disk_type",
-    "floppy_image_path",
-    "mem_path",
-    "soundhw",
-    "spice_bind",
-    "usb_devices",
-    "usb_mouse",
-    "use_guest_agent",
-    "user_shutdown",
-    "vnc_bind_address",
-)
+NOT_YET = ("soundhw", "spice_bind", "usb_devices", "user_shutdown")
 """
 Parameters that this node cannot honour: with another value than the default a guest is refused, not started without
-what was asked for. Those that only refine them (C{vnc_tls}) or concern what guests do not have yet (C{vhost_net})
-need no mention.
+what was asked for. Those that only refine them (C{spice_use_tls}) need no mention.
 """
+
+NIC_TYPES = ("paravirtual", "e1000", "rtl8139", "ne2k_pci", "i82551", "i82557b", "i82559er", "pcnet")
+DISK_TYPES = ("paravirtual", "ide", "scsi", "scsi-hd")
+SCSI_CONTROLLERS = ("lsi", "megasas", "virtio-scsi-pci")
+BOOT_ORDERS = ("disk", "cdrom", "floppy", "network")
 
 EXTRA_OPTIONS = frozenset(
     {"-cpu", "-device", "-global", "-no-hpet", "-overcommit", "-rtc", "-vga", "-watchdog-action"}
@@ -116,9 +107,20 @@ What C{kvm_extra} may hold, and parts of words that it may not hold even so. Who
 reach beyond the guest, and most of QEMU's options open files or sockets.
 """
 
-IMAGE_TREES = ("/boot", "/srv/ganeti", "/usr/lib", "/usr/share")
+IMAGE_TREES = ("/boot", "/srv", "/usr/lib", "/usr/share")
 """
-Where kernels and initial RAM disks may lie. The guest can read them, so not everywhere.
+Where kernels, initial RAM disks, CDs and floppy disks may lie. The guest can read them, so not everywhere.
+"""
+
+SECRET_TREES = ("/etc/ganeti", "/var/lib/ganeti")
+"""
+Where passwords and certificates of displays may lie.
+"""
+
+DISPLAY_TREES = ("/run", "/var/run", "/var/lib")
+MEMORY_TREES = ("/dev/hugepages", "/dev/shm", "/hugetlbfs", "/mnt")
+"""
+Where sockets of displays, and files of guests' memory, may lie.
 """
 
 PROGRAM_TREES = ("/usr/bin", "/usr/libexec", "/usr/local/bin")
@@ -142,8 +144,11 @@ def parameters(hvparams: Mapping[str, Any]) -> Parameters:
             raise FunctionError(
                 f"Hypervisor parameter {name}={wanted!r} is not supported by this node yet, only {default!r}"
             )
-    if found.boot_order != "disk":
-        raise FunctionError(f"Guests can only boot from 'disk' yet, not from {found.boot_order!r}")
+    _one_of(found, "boot_order", BOOT_ORDERS)
+    _one_of(found, "nic_type", NIC_TYPES)
+    _one_of(found, "disk_type", DISK_TYPES)
+    _one_of(found, "scsi_controller_type", SCSI_CONTROLLERS)
+    _one_of(found, "usb_mouse", ("", "mouse", "tablet"))
     for name in ("cpu_cores", "cpu_sockets", "cpu_threads", "serial_speed", "kvm_pci_reservations"):
         if getattr(found, name) < 0:
             raise FunctionError(f"Hypervisor parameter {name} is negative")
@@ -158,12 +163,76 @@ def parameters(hvparams: Mapping[str, Any]) -> Parameters:
         raise FunctionError("Hypervisor parameter disk_aio=native needs disk_cache=none")
     if found.initrd_path and not found.kernel_path:
         raise FunctionError("Hypervisor parameter initrd_path needs a kernel_path")
-    for name in ("kernel_path", "initrd_path"):
-        if path := getattr(found, name):
-            _below(path, IMAGE_TREES, name)
+    for trees, names in _PATHS:
+        for name in names:
+            if path := getattr(found, name):
+                _below(path, trees, name)
+    if found.vnc_bind_address.startswith("/"):
+        _below(found.vnc_bind_address, DISPLAY_TREES, "vnc_bind_address")
+    _check_display(found)
+    if not 1 <= found.virtio_net_queues <= 8:
+        raise FunctionError("Hypervisor parameter virtio_net_queues is not between 1 and 8")
+    affinity(found.cpu_mask)
     _program(found.kvm_path)
     extra(found)
     return found
+
+
+_PATHS = (
+    (
+        IMAGE_TREES,
+        ("kernel_path", "initrd_path", "cdrom_image_path", "cdrom2_image_path", "floppy_image_path"),
+    ),
+    (SECRET_TREES, ("vnc_password_file", "vnc_x509_path")),
+    (MEMORY_TREES, ("mem_path",)),
+)
+"""
+Which parameters are paths, and where they may lead.
+"""
+
+
+def _check_display(found: Parameters) -> None:
+    if found.vnc_bind_address and found.use_namespaces and not found.vnc_bind_address.startswith("/"):
+        raise FunctionError(
+            "use_namespaces leaves no network for a display on an address: give a directory for its socket "
+            "(vnc_bind_address)"
+        )
+    if found.vnc_x509_verify and not found.vnc_x509_path:
+        raise FunctionError("Hypervisor parameter vnc_x509_verify needs a vnc_x509_path")
+    if not re.fullmatch(r"[a-z0-9-]{0,20}", found.keymap):
+        raise FunctionError(
+            f"Hypervisor parameter keymap={found.keymap!r} is no keyboard layout such as en-us"
+        )
+
+
+def affinity(mask: str) -> list[set[int]] | None:
+    """
+    On which of the node's processors a guest may run (C{cpu_mask}): one set for all of its own, or one for each.
+
+    @return: C{None} for no limit.
+    @raise FunctionError: It is no mask.
+    """
+    if mask == "all":
+        return None
+    found = []
+    for part in mask.split(":"):
+        chosen: set[int] = set()
+        for each in part.split(","):
+            match = re.fullmatch(r"([0-9]{1,4})(?:-([0-9]{1,4}))?", each)
+            if match is None or int(match[1]) > int(match[2] or match[1]):
+                raise FunctionError(
+                    f"Hypervisor parameter cpu_mask={mask!r} is not 'all' nor numbers such as 0-3,5"
+                )
+            chosen |= set(range(int(match[1]), int(match[2] or match[1]) + 1))
+        found.append(chosen)
+    return found
+
+
+def _one_of(found: Parameters, name: str, known: Collection[str]) -> None:
+    if getattr(found, name) not in known:
+        raise FunctionError(
+            f"Hypervisor parameter {name}={getattr(found, name)!r} is none of {', '.join(sorted(known))}"
+        )
 
 
 def extra(found: Parameters) -> list[str]:

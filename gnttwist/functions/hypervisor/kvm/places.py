@@ -12,10 +12,10 @@ from attrs import frozen
 from gnttwist.functions.registry import FunctionError
 from gnttwist.paths import Paths
 
-Socket = Literal["monitor", "qmp", "kvmd", "serial"]
-SOCKETS: tuple[Socket, ...] = ("monitor", "qmp", "kvmd", "serial")
+Socket = Literal["monitor", "qmp", "kvmd", "serial", "qga"]
+SOCKETS: tuple[Socket, ...] = ("monitor", "qmp", "kvmd", "serial", "qga")
 """
-What listens for a guest: the human monitor, two machine monitors (ours, and one for kvmd), and its console.
+What listens for a guest: the human monitor, two machine monitors (ours, and one for kvmd), its console, its agent.
 """
 
 SOCKET_NAME_LIMIT = 107
@@ -103,6 +103,12 @@ class Places:
         """
         return self.base / "conf" / f"{name}.runtime"
 
+    def nic(self, name: str) -> Path:
+        """
+        The directory of the names of a guest's tap devices, by its interfaces' numbers.
+        """
+        return self.base / "nic" / name
+
     def log(self, name: str) -> Path:
         """
         What a guest's QEMU has said.
@@ -146,3 +152,7 @@ class Places:
         for each in (self.pid(name), self.runtime(name), *sockets):
             with suppress(FileNotFoundError):
                 each.unlink()
+        with suppress(FileNotFoundError):
+            for entry in self.nic(name).iterdir():
+                entry.unlink()
+            self.nic(name).rmdir()

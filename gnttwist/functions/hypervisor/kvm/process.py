@@ -6,7 +6,7 @@ import os
 import select
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
@@ -129,6 +129,22 @@ class Process:
             return True
         self.signal(signal.SIGKILL)
         return self.ended(kill)
+
+    def pin(self, chosen: Sequence[Collection[int]], proc: Path = PROC) -> None:
+        """
+        Keep it on some of the machine's processors.
+
+        @param chosen: One set for all, or one for each of the guest's processors, whose threads QEMU names so.
+        @raise FunctionError: There are not as many sets as processors.
+        @raise OSError: There is no such processor.
+        """
+        if len(chosen) == 1:
+            for entry in (proc / str(self.pid) / "task").iterdir():
+                os.sched_setaffinity(int(entry.name), chosen[0])
+            return
+        raise FunctionError(
+            "cpu_mask: a set for each processor is not supported yet; give one for all, such as 0-3,5"
+        )
 
     def seconds(self, proc: Path = PROC) -> float:
         """
