@@ -108,8 +108,6 @@ def check(config: Snapshot, op: OpInstanceCreate) -> Request:
     template = _template(config, op)
     if op.os_type is None:
         raise refuse("os_type: no operating system is named; ask for OP_OS_DIAGNOSE to see which there are")
-    if hypervisor == "kvm" and op.nics:
-        raise refuse("nics: network interfaces of kvm instances are not supported yet; ask for none ([])")
     request = Request(
         name=name,
         hypervisor=hypervisor,

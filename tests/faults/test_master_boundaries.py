@@ -186,6 +186,15 @@ SETTINGS: list[dict[str, Any]] = [
     {"OP_ID": "OP_NETWORK_SET_PARAMS", "network_name": "net", "add_reserved_ips": ["198.51.100.2"]},
     {"OP_ID": "OP_TAGS_SET", "kind": "network", "name": "net", "tags": ["a", "b"]},
     {"OP_ID": "OP_TAGS_DEL", "kind": "network", "name": "net", "tags": ["a"]},
+    {
+        **CREATE,
+        "disks": [],
+        "disk_template": "diskless",
+        "nics": [{"network": "net", "ip": "pool"}],
+        "pnode": "node2",
+        "iallocator": None,
+    },
+    {"OP_ID": "OP_INSTANCE_REMOVE", "instance_name": INSTANCE},
     {"OP_ID": "OP_NETWORK_DISCONNECT", "network_name": "net", "group_name": "rack3"},
     {"OP_ID": "OP_NETWORK_REMOVE", "network_name": "net"},
 ]

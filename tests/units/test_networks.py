@@ -22,6 +22,17 @@ from tests.units.world import cluster_of, uuid
 RANGE = "192.0.2.0/28"
 
 
+MADE: dict[str, Any] = {
+    "mode": "create",
+    "disk_template": "diskless",
+    "disks": [],
+    "os_type": "noop",
+    "hypervisor": "fake",
+    "ignore_ipolicy": True,
+    "pnode": "node1.example.com",
+}
+
+
 class PoolTests(SynchronousTestCase):
     """
     Tests for L{address_pool}.
@@ -232,3 +243,102 @@ class NetworkTests(OpcodeTestCase):
         with_nic(network=self.network().uuid)
         reason = self.no("wrong_state", "OP_NETWORK_DISCONNECT", network_name="net1", group_name="default")
         self.assertIn("web.example.com", reason)
+
+
+class InterfaceTests(OpcodeTestCase):
+    """
+    Tests for instances' interfaces in networks.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.done("OP_NETWORK_ADD", network_name="net1", network="198.51.100.0/29", mac_prefix="aa:0b:0c")
+        self.done("OP_NETWORK_ADD", network_name="net2", network="203.0.113.0/29")
+        self.connect("net1")
+
+    def connect(self, name: str) -> None:
+        """
+        Connect the only group.
+        """
+        self.done(
+            "OP_NETWORK_CONNECT",
+            network_name=name,
+            group_name="default",
+            network_mode="routed",
+            network_link="t7",
+        )
+
+    def create(self, name: str, *nics: dict[str, str]) -> list[Nic]:
+        """
+        Make an instance; its interfaces.
+        """
+        self.done("OP_INSTANCE_CREATE", **{**MADE, "instance_name": name, "nics": list(nics)})
+        return self.config.instances.find(name).nics
+
+    def modify(self, *edits: list[object]) -> list[Nic]:
+        """
+        Change an instance's interfaces.
+        """
+        self.done(
+            "OP_INSTANCE_SET_PARAMS", instance_name="a.example.com", nics=list(edits), ignore_ipolicy=True
+        )
+        return self.config.instances.find("a.example.com").nics
+
+    def taken(self, name: str = "net1") -> str:
+        """
+        Which addresses instances have.
+        """
+        return self.config.networks.find(name).reservations
+
+    def test_pool(self) -> None:
+        """
+        Interfaces get the first free addresses of their network, MAC addresses with its prefix, and are connected as
+        the group is.
+        """
+        [one, two] = self.create(
+            "a.example.com", {"network": "net1", "ip": "pool"}, {"network": "net1", "ip": "pool"}
+        )
+        self.assertEqual((one.ip, two.ip), ("198.51.100.1", "198.51.100.2"))
+        self.assertEqual(one.nicparams, {"mode": "routed", "link": "t7", "vlan": ""})
+        self.assertTrue(one.mac.startswith("aa:0b:0c:"))
+        self.assertEqual(self.taken(), "01100000")
+        self.done("OP_INSTANCE_REMOVE", instance_name="a.example.com")
+        self.assertEqual(self.taken(), "00000000")
+
+    def test_chosen(self) -> None:
+        """
+        An address can be chosen once; one that is taken, kept or of elsewhere is refused, and nothing is left.
+        """
+        self.create("a.example.com", {"network": "net1", "ip": "198.51.100.4"})
+        before = self.config
+        for nic, code in (
+            ({"network": "net1", "ip": "198.51.100.4"}, "resource_not_unique"),
+            ({"network": "net1", "ip": "198.51.100.0"}, "resource_not_unique"),
+            ({"network": "net1", "ip": "192.0.2.9"}, "wrong_input"),
+            ({"network": "net1", "mode": "bridged"}, "wrong_input"),
+            ({"network": "net2", "ip": "pool"}, "wrong_state"),
+            ({"ip": "198.51.100.5"}, "wrong_state"),
+        ):
+            error = self.assertRaises(OpPrereqError, self.create, "b.example.com", nic)
+            self.assertEqual(error.args[1], code, error.args)
+            self.assertEqual(self.config.networks.find("net1"), before.networks.find("net1"))
+        self.assertIsNone(self.config.instances.named("b.example.com"))
+
+    def test_changes(self) -> None:
+        """
+        Addresses follow the interfaces: to another address, into a network, to another one, out of it, and away.
+        """
+        self.connect("net2")
+        self.create("a.example.com", {"network": "net1", "ip": "pool"})
+        [nic] = self.modify(["modify", 0, {"ip": "198.51.100.3"}])
+        self.assertEqual((nic.ip, self.taken()), ("198.51.100.3", "00010000"))
+        [nic] = self.modify(["modify", 0, {"name": "lan"}])
+        self.assertEqual((nic.ip, self.taken()), ("198.51.100.3", "00010000"))
+        [nic] = self.modify(["modify", 0, {"network": "net2", "ip": "pool"}])
+        self.assertEqual((nic.ip, self.taken(), self.taken("net2")), ("203.0.113.1", "00000000", "01000000"))
+        [nic] = self.modify(["modify", 0, {"network": "none"}])
+        self.assertEqual((nic.network, nic.ip, self.taken("net2")), (None, None, "00000000"))
+        [nic, other] = self.modify(["add", -1, {"network": "net1", "ip": "pool"}])
+        self.assertEqual((other.ip, self.taken()), ("198.51.100.1", "01000000"))
+        self.modify(["remove", 1, {}])
+        self.assertEqual(self.taken(), "00000000")
