@@ -317,7 +317,7 @@ class InterfaceTests(OpcodeTestCase):
             ({"network": "net1", "ip": "192.0.2.9"}, "wrong_input"),
             ({"network": "net1", "mode": "bridged"}, "wrong_input"),
             ({"network": "net2", "ip": "pool"}, "wrong_state"),
-            ({"ip": "198.51.100.5"}, "wrong_state"),
+            ({"ip": "198.51.100.5"}, "wrong_input"),
         ):
             error = self.assertRaises(OpPrereqError, self.create, "b.example.com", nic)
             self.assertEqual(error.args[1], code, error.args)
@@ -336,7 +336,7 @@ class InterfaceTests(OpcodeTestCase):
         self.assertEqual((nic.ip, self.taken()), ("198.51.100.3", "00010000"))
         [nic] = self.modify(["modify", 0, {"network": "net2", "ip": "pool"}])
         self.assertEqual((nic.ip, self.taken(), self.taken("net2")), ("203.0.113.1", "00000000", "01000000"))
-        [nic] = self.modify(["modify", 0, {"network": "none"}])
+        [nic] = self.modify(["modify", 0, {"network": "none", "ip": "none"}])
         self.assertEqual((nic.network, nic.ip, self.taken("net2")), (None, None, "00000000"))
         [nic, other] = self.modify(["add", -1, {"network": "net1", "ip": "pool"}])
         self.assertEqual((other.ip, self.taken()), ("198.51.100.1", "01000000"))
