@@ -232,6 +232,23 @@ DISK_PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
 By disk template; so these are all the templates that exist.
 """
 
+OWN_DISK_PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "file": {"preallocate": False},
+    "sharedfile": {"preallocate": False},
+}
+"""
+By disk template, those that Ganeti does not have: whether a file's whole space is reserved when it is made. A cluster
+has them only where they are set.
+"""
+
+
+def known_disk_parameters(template: str) -> Mapping[str, Any]:
+    """
+    All parameters that a disk template has, with values of the right types.
+    """
+    return {**DISK_PARAMETERS[template], **OWN_DISK_PARAMETERS.get(template, {})}
+
+
 INSTANCE_POLICY: Final[Mapping[str, Any]] = {
     "minmax": [
         {

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from gnttwist.config.defaults import DISK_PARAMETERS, NODE_PARAMETERS
+from gnttwist.config.defaults import DISK_PARAMETERS, NODE_PARAMETERS, known_disk_parameters
 from gnttwist.config.draft import Draft
 from gnttwist.config.parameters import fill, group_ipolicy
 from gnttwist.config.snapshot import Snapshot
@@ -103,7 +103,7 @@ def disk_parameters(before: dict[str, Parameters], given: dict[str, Parameters])
             raise refuse(
                 f"diskparams: there is no disk template {template}; there are {', '.join(sorted(DISK_PARAMETERS))}"
             )
-        known = DISK_PARAMETERS[template]
+        known = known_disk_parameters(template)
         merged = own(result.get(template, {}), values, known, f"diskparams of {template}")
         if merged.get("access", "kernelspace") not in ("kernelspace", "userspace"):
             raise refuse(f"diskparams of {template}: access is kernelspace or userspace")

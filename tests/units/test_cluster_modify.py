@@ -134,6 +134,13 @@ class ModifyTests(SynchronousTestCase):
         self.assertEqual(again.beparams["default"]["maxmem"], 128)
         self.assertEqual(again.ndparams["ssh_port"], 22)
 
+    def test_disk_parameters(self) -> None:
+        """
+        Disk templates have Ganeti's parameters, and files one of our own.
+        """
+        cluster = self.changed(diskparams={"file": {"preallocate": "true"}, "ext": {"access": "userspace"}})
+        self.assertEqual(cluster.diskparams["file"], {"preallocate": True})
+
     def test_hypervisor_parameters(self) -> None:
         """
         They are checked on every node that runs instances; one that refuses is named, one that is silent is not
