@@ -99,6 +99,8 @@ RULES: Sequence[Rule] = (
     # Our own.
     *_files("log", "", "launcher.log", 0o600, "root", "masterd"),
     *_files("data", "", "store.sqlite*", 0o600, "masterd", "masterd"),
+    # Made by function processes, and not in use yet.
+    *_files("data", "", "server.pem.next client.pem.next", 0o400, "root", "root"),
     # Sticky, so that the front end, which writes its registry here, cannot put another directory in spool's place.
     _directory("data", "noded", 0o1770, "root", "noded"),
     *_files("data", "noded", "registry*", 0o600, "noded", "noded"),

@@ -1,6 +1,6 @@
 """
 Opcodes that have nodes do something and change nothing in the configuration: C{OP_NODE_POWERCYCLE},
-C{OP_NODE_QUERY_STORAGE}, C{OP_RESTRICTED_COMMAND}; and those that this version can only refuse.
+C{OP_NODE_QUERY_STORAGE}, C{OP_RESTRICTED_COMMAND}, C{OP_NODE_EVACUATE}; and those that this version can only refuse.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from gnttwist.config.snapshot import Snapshot
 from gnttwist.errors import ECode, NodeError
 from gnttwist.jobs.context import JobContext, LockMode
 from gnttwist.model.objects import Node
+from gnttwist.model.opcode_instance import OpInstanceFailover
 from gnttwist.model.opcode_node import (
     OpNodeEvacuate,
     OpNodeMigrate,
@@ -19,7 +20,9 @@ from gnttwist.model.opcode_node import (
     OpOobCommand,
     OpRestrictedCommand,
 )
+from gnttwist.model.opcodes import to_input
 from gnttwist.units import node_facts
+from gnttwist.units.failover import SHARED
 from gnttwist.units.locking import SHARED_BGL, node_locks
 from gnttwist.units.values import refuse
 
@@ -141,33 +144,59 @@ async def migrate(job: JobContext, op: OpNodeMigrate) -> dict[str, Any]:
     """
     config = await job.config()
     node = node_facts.find(config, op.node_name, op.node_uuid)
-    return _nothing_to_move(
-        "OP_NODE_MIGRATE", [each.name for each in config.instances if each.primary_node == node.uuid]
-    )
+    there = [each.name for each in config.instances if each.primary_node == node.uuid]
+    if there:
+        raise refuse(
+            "OP_NODE_MIGRATE: this version of gnttwist moves no running instances; evacuating the node stops them "
+            f"and starts them elsewhere, where others see their disks. {len(there)} are there: {_some(there)}",
+            ECode.STATE,
+        )
+    return {"jobs": []}
 
 
 async def evacuate(job: JobContext, op: OpNodeEvacuate) -> dict[str, Any]:
     """
-    Refuse, where there is anything to move.
+    Submit a job for each instance that is to leave the node.
+
+    @return: The jobs.
     """
     if op.remote_node is not None and op.iallocator is not None:
         raise refuse("remote_node and iallocator: name one of them")
     config = await job.config()
     node = node_facts.find(config, op.node_name, op.node_uuid)
-    primary = [each.name for each in config.instances if each.primary_node == node.uuid]
-    every = [each.name for each in node_facts.instances_on(config, node)]
-    concerned = {"primary-only": primary, "secondary-only": [each for each in every if each not in primary]}
-    return _nothing_to_move("OP_NODE_EVACUATE", concerned.get(op.mode, every))
-
-
-def _nothing_to_move(what: str, instances: Sequence[str]) -> dict[str, Any]:
-    if instances:
-        raise refuse(
-            f"{what}: this version of gnttwist does not move instances between nodes; "
-            f"{len(instances)} would have to be moved: {', '.join(instances[:5])}",
-            ECode.STATE,
+    remote = op.remote_node_uuid or op.remote_node
+    if remote is not None and config.nodes.find(remote).uuid == node.uuid:
+        raise refuse(f"remote_node: node {node.name} is the one to be evacuated")
+    there = [each for each in config.instances if each.primary_node == node.uuid]
+    if op.mode == "secondary-only":
+        # There are no replicated disks in this version, so no node is anybody's secondary one.
+        there = []
+    fixed = [each for each in there if any(disk.dev_type not in SHARED for disk in config.disks_of(each))]
+    if fixed:
+        text = (
+            f"Disks of these instances are on node {node.name} alone: {_some([each.name for each in fixed])}"
         )
-    return {"jobs": []}
+        if not op.ignore_soft_errors:
+            raise refuse(f"{text}. To move the others all the same, use ignore_soft_errors", ECode.STATE)
+        job.log(text)
+    moves = [
+        OpInstanceFailover(
+            instance_name=each.name,
+            target_node=remote,
+            iallocator=op.iallocator,
+            priority=op.priority,
+            reason=op.reason,
+        )
+        for each in there
+        if each not in fixed
+    ]
+    if op.dry_run or not moves:
+        return {"jobs": []}
+    return {"jobs": await job.submit([[to_input(each)[0]] for each in moves])}
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
 
 
 def _chosen(config: Snapshot, names: Sequence[str]) -> list[Node]:

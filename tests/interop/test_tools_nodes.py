@@ -125,6 +125,24 @@ class NodeToolTests(SandboxTestCase):
         self.assertEqual((output.code, output.err), (0, ""), output.out)
         self.assertTrue(wait_until(file.exists, 20))
 
+    def test_evacuate(self) -> None:
+        """
+        C{evacuate} and C{failover} move an instance whose disks other nodes see.
+        """
+        made = self.tool(
+            "gnt-instance",
+            *("add", "-t", "sharedfile", "--disk", "0:size=64M", "-n", TWO, "-o", "noop"),
+            *("--no-name-check", "--no-ip-check", "moving"),
+        )
+        self.assertEqual((made.code, made.err), (0, ""), made.out)
+        self.ran("evacuate", "-f", "-p", "-I", "hail", TWO)
+        [now] = [name for name, there in self.told("name", "pinst_list") if there == "moving"]
+        self.assertNotEqual(now, TWO)
+        self.ran("failover", "-f", now)
+        self.assertNotIn([now, "moving"], self.told("name", "pinst_list"))
+        removed = self.tool("gnt-instance", "remove", "-f", "moving")
+        self.assertEqual((removed.code, removed.err), (0, ""), removed.out)
+
     def test_refused(self) -> None:
         """
         What this version cannot do is refused in one line.

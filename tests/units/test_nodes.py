@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from gnttwist.config.snapshot import Snapshot
 from gnttwist.errors import FunctionFailed, NotAnswering, OpPrereqError
 from gnttwist.jobs.context import LockMode
-from gnttwist.model.objects import Instance, Node, NodeGroup
+from gnttwist.model.objects import Disk, Instance, Node, NodeGroup
 from gnttwist.model.opcodes import parse
 from gnttwist.testing.context import MemoryJobContext
 from gnttwist.units.redistribution import MARK
@@ -438,18 +438,51 @@ class TaskTests(NodeTestCase):
         self.assertEqual([each[0] for each in rows], [False, False])
         self.assertIn(f"node/{uuid(2)}", job.locks.held(7))
 
-    def test_moving(self) -> None:
+    def shared(self, template: str) -> None:
         """
-        A node without instances needs no moving; with some, the refusal names them.
+        Give the second node an instance with a disk of some kind.
+        """
+        disk = Disk(uuid=uuid(0x20), dev_type=template, logical_id=["loop", "/x"], size=8, nodes=[uuid(2)])
+        there = msgspec.structs.replace(instance(2), disks=[disk.uuid])
+        self.config = self.config.with_objects([disk, there])
+
+    def test_migrate(self) -> None:
+        """
+        A node without instances needs no migration; with some, the refusal names them.
         """
         migrate = {"OP_ID": "OP_NODE_MIGRATE", "node_name": "node2"}
+        self.assertEqual(self.ran(migrate)[1], {"jobs": []})
+        self.shared("sharedfile")
+        self.assertIn("web.example.com", self.refused(migrate, "wrong_state"))
+
+    def test_evacuate(self) -> None:
+        """
+        Instances whose disks others see are moved by a job each; a dry run and other modes submit none.
+        """
         evacuate = {"OP_ID": "OP_NODE_EVACUATE", "node_name": "node2", "mode": "all"}
-        for op in (migrate, evacuate):
-            self.assertEqual(self.ran(op)[1], {"jobs": []})
-        self.config = self.config.with_objects([instance(2)])
-        for op in (migrate, evacuate):
-            self.assertIn("web.example.com", self.refused(op, "wrong_state"))
-        self.assertEqual(self.ran({**evacuate, "mode": "secondary-only"})[1], {"jobs": []})
+        self.assertEqual(self.ran(evacuate)[1], {"jobs": []})
+        self.shared("sharedfile")
+        job, result = self.ran({**evacuate, "remote_node": "node3"})
+        self.assertEqual(result, {"jobs": [[True, 100]]})
+        [[op]] = job.submitted
+        self.assertEqual(
+            (op["OP_ID"], op["instance_name"], op["target_node"]),
+            ("OP_INSTANCE_FAILOVER", "web.example.com", "node3"),
+        )
+        for members in ({"mode": "secondary-only"}, {"dry_run": True}):
+            self.assertEqual(self.ran({**evacuate, **members})[1], {"jobs": []})
+
+    def test_evacuate_refused(self) -> None:
+        """
+        Instances whose disks are the node's alone stay, and stop the others unless that is to be ignored.
+        """
+        evacuate = {"OP_ID": "OP_NODE_EVACUATE", "node_name": "node2", "mode": "primary-only"}
+        self.shared("file")
+        self.assertIn("web.example.com", self.refused(evacuate, "wrong_state"))
+        job, result = self.ran({**evacuate, "ignore_soft_errors": True})
+        self.assertEqual((result, len(job.lines)), ({"jobs": []}, 1))
+        self.refused({**evacuate, "remote_node": "node2"})
+        self.refused({**evacuate, "remote_node": "node3", "iallocator": "hail"})
 
     def test_redistribution(self) -> None:
         """
