@@ -239,6 +239,15 @@ class Paths:
             )
         )
 
+    @property
+    def iallocator_directories(self) -> tuple[Path, ...]:
+        """
+        Where allocators are looked for; the first that holds a name wins (Debian's search path).
+        """
+        return tuple(
+            self.root / each for each in ("usr/local/lib/ganeti/iallocators", "usr/lib/ganeti/iallocators")
+        )
+
 
 _PID_NAMES = {
     "gnt-noded": "ganeti-noded",

@@ -4,6 +4,7 @@ C{gnt debug}.
 
 import click
 
+from gnttwist.cli.debug_allocator import iallocator
 from gnttwist.cli.follow import run, submit_option
 from gnttwist.cli.listing import listing
 from gnttwist.cli.session import Session, json_option, opcode, pass_session
@@ -57,3 +58,6 @@ def locks(session: Session, as_json: bool) -> None:
     Which locks are held or waited for, by which jobs.
     """
     listing(session, "lock", ["name", "mode", "owner", "since", "pending"], None, as_json)
+
+
+group.add_command(iallocator)

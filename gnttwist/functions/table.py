@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from gnttwist.functions import (
     administration,
+    allocator,
     delay,
     instances,
     membership,
@@ -29,6 +30,7 @@ MODULES = (
     calls,
     instances,
     administration,
+    allocator,
     transfer_keys,
     membership,
     listing,

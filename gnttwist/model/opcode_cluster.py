@@ -2,9 +2,10 @@
 Opcodes about the whole cluster, its operating systems and its own testing.
 """
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from gnttwist.model.opcode import NonEmpty, NonNegative, Opcode
+from gnttwist.model.opcode_instance import DiskTemplateName, HypervisorName
 
 VerifyError = Literal[
     "ECLUSTERCERT",
@@ -153,6 +154,39 @@ class OpOsDiagnose(Opcode, frozen=True, kw_only=True):
 
     output_fields: list[NonEmpty]
     names: list[NonEmpty] = []
+
+
+class OpTestAllocator(Opcode, frozen=True, kw_only=True):
+    """
+    Show what an allocator is asked, or what it answers; nothing is changed.
+
+    @ivar direction: C{in} for what it is asked, C{out} for what it answers.
+    @ivar name: The instance's, or with C{multi-allocate} what the names of several begin with.
+    @ivar count: How many instances C{multi-allocate} is about.
+    """
+
+    summary_field: ClassVar[str | None] = "iallocator"
+
+    direction: Literal["in", "out"]
+    mode: Literal[
+        "allocate", "allocate-secondary", "change-group", "multi-allocate", "node-evacuate", "relocate"
+    ]
+    name: NonEmpty
+    nics: list[dict[str, str | None]] | None = None
+    disks: list[Any] | None = None
+    hypervisor: HypervisorName | None = None
+    iallocator: NonEmpty | None = None
+    tags: list[NonEmpty] = []
+    memory: NonNegative | None = None
+    vcpus: NonNegative | None = None
+    os: NonEmpty | None = None
+    disk_template: DiskTemplateName | None = None
+    instances: list[NonEmpty] | None = None
+    evac_mode: Literal["all", "primary-only", "secondary-only"] | None = None
+    target_groups: list[NonEmpty] | None = None
+    spindle_use: NonNegative = 1
+    count: NonNegative = 1
+    group_name: NonEmpty | None = None
 
 
 class OpTestDelay(Opcode, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ from gnttwist.model.opcode_cluster import (
     OpClusterVerifyConfig,
     OpClusterVerifyGroup,
     OpOsDiagnose,
+    OpTestAllocator,
     OpTestDelay,
 )
 from gnttwist.model.opcode_cluster_modify import OpClusterSetParams
@@ -118,6 +119,7 @@ _ALL: tuple[type[Opcode], ...] = (
     OpTagsGet,
     OpTagsSearch,
     OpTagsSet,
+    OpTestAllocator,
     OpTestDelay,
 )
 

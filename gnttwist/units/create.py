@@ -17,11 +17,12 @@ from gnttwist.errors import ECode
 from gnttwist.jobs.context import JobContext, LockMode
 from gnttwist.model.objects import Disk, Instance, Node
 from gnttwist.model.opcode_instance import OpInstanceCreate
-from gnttwist.units import disk_making, os_check, placement, running
+from gnttwist.units import disk_making, iallocation, os_check, placement, running
 from gnttwist.units.addresses import draw_port, settle_nics
 from gnttwist.units.changes import forget_instance, set_state
 from gnttwist.units.create_request import Request, check, new_disk
 from gnttwist.units.encode import instance_dict
+from gnttwist.units.iallocation import BUILT_IN
 from gnttwist.units.locking import SHARED_BGL, instance_lock, node_locks, resource_locks
 from gnttwist.units.policy import violations
 from gnttwist.units.values import refuse
@@ -74,11 +75,17 @@ async def _decide(job: JobContext, op: OpInstanceCreate) -> tuple[Request, Node]
     request = check(config, op)
     locked = {each.uuid for each in nodes}
     nodes = [each for each in placement.candidates(config, op) if each.uuid in locked]
+    allocator = placement.allocator(config, op)
+    if allocator is not None and allocator not in BUILT_IN:
+        name = await iallocation.place(
+            job, config, allocator, request, [each.name for each in nodes], op.group_name
+        )
+        nodes = [each for each in nodes if each.name == name]
     found = await placement.survey(job, config, nodes, request)
-    chosen = placement.choose(found, request, request.specification(config).memory)
+    chosen = placement.choose(found, request, placement.need(config, request))
     others = locked - {chosen.uuid}
     if others:
-        job.log(f"Chose node {chosen.name}, which has the most free memory of {len(nodes)}")
+        job.log(f"Chose node {chosen.name} of {len(locked)}")
         await job.release([name for uuid in sorted(others) for name in (f"node/{uuid}", f"node-res/{uuid}")])
     return request, chosen
 

@@ -14,6 +14,7 @@ from gnttwist.jobs.context import JobContext, LockMode
 from gnttwist.model.objects import Instance, Node
 from gnttwist.model.opcode_instance import OpInstanceFailover
 from gnttwist.units import placement, running
+from gnttwist.units.iallocation import BUILT_IN, SHORTCUT
 from gnttwist.units.policy import specification, violations
 from gnttwist.units.target import locked
 from gnttwist.units.values import refuse
@@ -99,7 +100,7 @@ def _candidates(config: Snapshot, instance: Instance, op: OpInstanceFailover) ->
             raise refuse(f"target_node: node {node.name} {why}", ECode.STATE)
         return [node]
     allocator = op.iallocator or config.cluster.default_iallocator
-    if allocator not in placement.BUILT_IN:
+    if allocator not in (*BUILT_IN, SHORTCUT):
         raise refuse("target_node, iallocator: name a node, or an allocator ('.') to choose one")
     found = [
         each

@@ -2,6 +2,7 @@
 C{OP_INSTANCE_MULTI_ALLOC}: several instances placed together, each then made by a job of its own.
 """
 
+from functools import reduce
 from typing import Any
 
 import msgspec
@@ -10,12 +11,15 @@ from attrs import evolve
 from gnttwist.config.snapshot import Snapshot
 from gnttwist.errors import ECode, OpPrereqError
 from gnttwist.jobs.context import JobContext, LockMode
+from gnttwist.model.objects import Node
 from gnttwist.model.opcode_instance import OpInstanceCreate, OpInstanceMultiAlloc
 from gnttwist.model.opcodes import parse
-from gnttwist.units import placement
-from gnttwist.units.create_request import check
+from gnttwist.units import iallocation, placement
+from gnttwist.units.create_request import Request, check
+from gnttwist.units.iallocation import BUILT_IN
 from gnttwist.units.locking import SHARED_BGL, node_locks, resource_locks
 from gnttwist.units.placement import Candidate
+from gnttwist.units.spreading import Need, less
 from gnttwist.units.values import refuse
 
 
@@ -76,7 +80,7 @@ async def _place(job: JobContext, config: Snapshot, wanted: list[OpInstanceCreat
     For each instance the node that it goes to, or C{None} where it fits nowhere.
     """
     known: dict[tuple[str, str], list[Candidate]] = {}
-    taken: dict[str, tuple[int, int]] = {}
+    taken: dict[str, list[Need]] = {}
     places: list[str | None] = []
     for each in wanted:
         request = check(config, each)
@@ -86,31 +90,37 @@ async def _place(job: JobContext, config: Snapshot, wanted: list[OpInstanceCreat
             everywhere = [node for node in config.nodes if placement.unusable(node) is None]
             known[kind] = await placement.survey(job, config, everywhere, request)
         left = [_less(found, taken) for found in known[kind] if found.node.uuid in nodes]
-        memory = request.specification(config).memory
+        needed = placement.need(config, request)
         try:
-            node = placement.choose(left, request, memory)
+            node = await _chosen(job, config, each, request, left)
         except OpPrereqError as reason:
             if reason.args[1] != ECode.NORES:
                 raise
             job.log(str(reason))
             places.append(None)
             continue
-        before = taken.get(node.uuid, (0, 0))
-        taken[node.uuid] = (
-            before[0] + (memory if request.start else 0),
-            before[1] + sum(disk.size for disk in request.disks),
-        )
+        taken.setdefault(node.uuid, []).append(needed)
         places.append(node.name)
     return places
 
 
-def _less(found: Candidate, taken: dict[str, tuple[int, int]]) -> Candidate:
-    memory, disk = taken.get(found.node.uuid, (0, 0))
-    return evolve(
-        found,
-        memory_free=found.memory_free - memory,
-        disk_free=None if found.disk_free is None else found.disk_free - disk,
-    )
+async def _chosen(
+    job: JobContext, config: Snapshot, op: OpInstanceCreate, request: Request, left: list[Candidate]
+) -> Node:
+    """
+    The node of one of the instances. A program that chooses does not know of those before it; what it chooses has to
+    have the space beside them.
+    """
+    allocator = placement.allocator(config, op)
+    if allocator is not None and allocator not in BUILT_IN:
+        names = [each.node.name for each in left]
+        name = await iallocation.place(job, config, allocator, request, names, op.group_name)
+        left = [each for each in left if each.node.name == name]
+    return placement.choose(left, request, placement.need(config, request))
+
+
+def _less(found: Candidate, taken: dict[str, list[Need]]) -> Candidate:
+    return evolve(found, room=reduce(less, taken.get(found.node.uuid, []), found.room))
 
 
 def _placed(given: dict[str, Any], node: str) -> dict[str, Any]:

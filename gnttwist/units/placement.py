@@ -7,32 +7,27 @@ from functools import partial
 
 from attrs import frozen
 
+from gnttwist.config.parameters import fill_be
 from gnttwist.config.snapshot import Snapshot
 from gnttwist.errors import ECode, NodeError
 from gnttwist.jobs.context import JobContext
 from gnttwist.model.objects import Node
 from gnttwist.model.opcode_instance import OpInstanceCreate
 from gnttwist.units.create_request import Request
+from gnttwist.units.iallocation import BUILT_IN, SHORTCUT
 from gnttwist.units.space import storage
+from gnttwist.units.spreading import Need, Room, best, lack
 from gnttwist.units.values import refuse
-
-BUILT_IN = (".", "default", "hail")
-"""
-The allocators that this version has: its own, under the names by which the usual one is asked for.
-"""
 
 
 @frozen
 class Candidate:
     """
-    A node and what it has, in MiB.
-
-    @ivar disk_free: Where the instance's disks would be; C{None} without disks.
+    A node and what it has.
     """
 
     node: Node
-    memory_free: int
-    disk_free: int | None
+    room: Room
 
 
 def candidates(config: Snapshot, op: OpInstanceCreate) -> list[Node]:
@@ -56,14 +51,21 @@ def candidates(config: Snapshot, op: OpInstanceCreate) -> list[Node]:
         raise refuse(
             "No node can take a new instance: all are offline, drained or cannot have instances", ECode.NORES
         )
-    allocator = op.iallocator or config.cluster.default_iallocator
-    if allocator and allocator not in BUILT_IN:
-        raise refuse(
-            f"iallocator: {allocator!r:.60} is not supported by this version; use '.' or name a node (pnode)"
-        )
-    if not allocator and len(config.nodes) > 1:
+    if allocator(config, op) is None and len(config.nodes) > 1:
         raise refuse("pnode, iallocator: name a node, or an allocator ('.') to choose one")
     return found
+
+
+def allocator(config: Snapshot, op: OpInstanceCreate) -> str | None:
+    """
+    Which allocator chooses the node; C{None} where a node is named, or nothing is.
+    """
+    if op.pnode or op.pnode_uuid:
+        return None
+    default = config.cluster.default_iallocator or None
+    if op.iallocator == SHORTCUT:
+        return default or BUILT_IN[0]
+    return op.iallocator or default
 
 
 def unusable(node: Node) -> str | None:
@@ -92,37 +94,43 @@ async def _look(job: JobContext, *, config: Snapshot, node: Node, request: Reque
     units = [[request.template, directory, []]] if directory else []
     specification = [request.hypervisor, config.cluster.hvparams.get(request.hypervisor, {})]
     try:
-        _, directories, hypervisors = await job.call(node, "node_info", [units, [specification]])
+        _, directories, [facts] = await job.call(node, "node_info", [units, [specification]])
     except NodeError as reason:
         job.log(f"Cannot ask node {node.name} what it has free: {reason}")
         return None
-    return Candidate(
-        node, hypervisors[0]["memory_free"], directories[0]["storage_free"] if directories else None
+    place = directories[0] if directories else {}
+    free = facts["memory_free"]
+    room = Room(
+        node.name,
+        facts.get("memory_total", free),
+        free,
+        place.get("storage_size"),
+        place.get("storage_free"),
+        facts.get("cpu_total", 0),
+        sum(fill_be(config, each)["vcpus"] for each in config.instances_on(node) if each.admin_state == "up"),
     )
+    return Candidate(node, room)
 
 
-def choose(found: Sequence[Candidate], request: Request, memory: int) -> Node:
+def need(config: Snapshot, request: Request) -> Need:
     """
-    The node with the most free memory of those where the instance fits.
+    What an instance takes from its node.
+    """
+    specification = request.specification(config)
+    disk = sum(each.size for each in request.disks)
+    return Need(specification.memory if request.start else 0, disk, specification.vcpus)
 
-    @param memory: What it needs to start, in MiB.
+
+def choose(found: Sequence[Candidate], request: Request, needed: Need) -> Node:
+    """
+    The node where the instance fits and that leaves the nodes most evenly used.
+
     @raise OpPrereqError: It fits nowhere; the text says what each node lacks.
     """
     if not found:
         raise refuse("No node that could take the instance answers", ECode.ENVIRON)
-    disk = sum(each.size for each in request.disks)
-    lacks = {each.node.name: _lack(each, disk, memory if request.start else 0) for each in found}
-    fitting = [each for each in found if not lacks[each.node.name]]
-    if not fitting:
-        told = "; ".join(f"node {name}: {text}" for name, text in lacks.items())
+    room = best([each.room for each in found], needed)
+    if room is None:
+        told = "; ".join(f"node {each.node.name}: {lack(each.room, needed)}" for each in found)
         raise refuse(f"Not enough resources for instance {request.name}: {told}", ECode.NORES)
-    return min(fitting, key=lambda each: (-each.memory_free, each.node.name)).node
-
-
-def _lack(candidate: Candidate, disk: int, memory: int) -> str:
-    parts = []
-    if candidate.memory_free < memory:
-        parts.append(f"memory needed {memory} MiB, free {candidate.memory_free} MiB")
-    if candidate.disk_free is not None and candidate.disk_free < disk:
-        parts.append(f"disk space needed {disk} MiB, free {candidate.disk_free} MiB")
-    return ", ".join(parts)
+    return next(each.node for each in found if each.room is room)

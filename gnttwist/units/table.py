@@ -28,6 +28,7 @@ from gnttwist.units import (
     power,
     tags,
 )
+from gnttwist.units.allocator_test import show as show_allocator
 from gnttwist.units.create import create
 from gnttwist.units.failover import failover
 from gnttwist.units.grow import grow
@@ -56,6 +57,7 @@ _ALL: tuple[Unit[Any], ...] = (
     Unit(cluster_opcodes.OpClusterVerifyConfig, 1, verify_config),
     Unit(cluster_opcodes.OpClusterVerifyGroup, 2, verify_group, others.CLUSTER_VERIFY),
     Unit(cluster_opcodes.OpOsDiagnose, 1, os_diagnose.diagnose),
+    Unit(cluster_opcodes.OpTestAllocator, 1, show_allocator),
     Unit(cluster_opcodes.OpTestDelay, 1, delay.delay),
     Unit(OpClusterSetParams, 1, cluster_modify.modify, others.CLUSTER_MODIFY),
     Unit(group_opcodes.OpGroupAdd, 1, group.add, others.GROUP_ADD),

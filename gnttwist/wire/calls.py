@@ -202,6 +202,11 @@ FUNCTIONS: dict[str, Signature] = _table(
     Signature("upload_file", {"file": Upload}, changing=True),
     Signature("write_ssconf_files", {"values": dict[str, str | list[str]]}, changing=True),
     Signature(
+        "iallocator_runner",
+        {"name": str, "idata": str, "default_iallocator_params": dict[str, str | None]},
+        str,
+    ),
+    Signature(
         "hooks_runner",
         {"hpath": str, "phase": str, "env": dict[str, str]},
         list[list[Any]],

@@ -248,6 +248,7 @@ SCENARIOS = {
     ),
     "keys": Scenario(real_world, [[RENEW_KEYS, REDISTRIBUTE]], [[OK, OK]]),
     "hooks": Scenario(hooked_world, [[DISKLESS, SHUTDOWN, REMOVE]], [[OK, OK, OK]]),
+    "allocator": Scenario(real_world, [[{**QUIET, "iallocator": "dice", "disks": []}]], [[OK]]),
     "hooks before fail": Scenario(
         partial(hooked_world, failing_hook=["instance-stop", "pre"]), [[DISKLESS, SHUTDOWN]], [[OK, ERROR]]
     ),
@@ -296,6 +297,12 @@ class MasterBoundaryTests(SynchronousTestCase):
         Hooks before and after each of several opcodes.
         """
         self.check("hooks")
+
+    def test_allocator(self) -> None:
+        """
+        OP_INSTANCE_CREATE whose node a program chooses.
+        """
+        self.check("allocator")
 
     def test_hooks_veto(self) -> None:
         """
