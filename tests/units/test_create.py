@@ -250,7 +250,7 @@ class PlacementTests(CreateTestCase):
         """
         With several nodes, one or an allocator must be named, and not both.
         """
-        for members in ({}, {"pnode": "node1", "iallocator": "."}, {"iallocator": "dice"}):
+        for members in ({}, {"pnode": "node1", "iallocator": "."}, {"iallocator": "coin"}):
             error = self.assertRaises(OpPrereqError, self.placed, **members)
             self.assertIn("iallocator", str(error))
 
