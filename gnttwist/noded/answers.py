@@ -152,6 +152,23 @@ async def stream(
     outlet.close()
 
 
+async def at_once(clock: IReactorTime, request: Any, value: bytes, *, streamed: bool) -> None:
+    """
+    Write the answer of StartFunction for a call that has returned before it had a process.
+
+    @param value: Its return value, as JSON.
+    """
+    data = rpc_answers.FINISHED_PREFIX + value + rpc_answers.FINISHED_SUFFIX
+    if not streamed:
+        await send(clock, request, Body(data))
+        return
+    request.setHeader(b"Content-Type", rpc_answers.STREAM_TYPE.encode())
+    outlet = Outlet(clock, request)
+    outlet.open()
+    await outlet.write(rpc_answers.RESULT_PREFIX + data + rpc_answers.RESULT_SUFFIX)
+    outlet.close()
+
+
 async def _write_feedback(outlet: Outlet, reader: SpoolReader, seen: int) -> None:
     more = True
     while more:

@@ -51,12 +51,18 @@ class NodeResource(Resource):
     _log = Logger()
 
     def __init__(
-        self, clock: IReactorTime, calls: Calls, look: Callable[[], Awaitable[Mapping[int, tree.Stat]]]
+        self,
+        clock: IReactorTime,
+        calls: Calls,
+        look: Callable[[], Awaitable[Mapping[int, tree.Stat]]],
+        vacant: Callable[[str, bytes], bytes | None] = lambda function, arguments: None,
     ) -> None:
         """
         @param look: Looks at the machine's processes, away from the reactor.
+        @param vacant: Knows the return value of a call that has nothing to do: L{gnttwist.noded.vacant.Vacant}.
         """
         super().__init__()
+        self._vacant = vacant
         self._look = look
         self._clock = clock
         self._calls = calls
@@ -108,6 +114,9 @@ class NodeResource(Resource):
         The form that Ganeti's masters use: the answer comes when the function has returned.
         """
         arguments = rpc.decode_arguments(body)
+        if (value := self._vacant(function, arguments)) is not None:
+            await self._answer(request, value)
+            return
         call = await self._calls.start(function, arguments, rpc.StartOptions(), request.caller)
         while call.outcome is None:
             await call.done.wait()
@@ -116,8 +125,13 @@ class NodeResource(Resource):
 
     async def _start(self, request: Any, body: bytes) -> None:
         asked = rpc.decode_start(body)
-        call = await self._calls.start(asked.function, bytes(asked.arguments), asked.options, request.caller)
         keyed = asked.options.key is not None
+        if self._calls.table.get(asked.options.key) is None:
+            value = self._vacant(asked.function, bytes(asked.arguments))
+            if value is not None:
+                await answers.at_once(self._clock, request, value, streamed=_wants_stream(request))
+                return
+        call = await self._calls.start(asked.function, bytes(asked.arguments), asked.options, request.caller)
         if _wants_stream(request):
             await answers.stream(self._clock, request, call, asked.timeout, 0, keyed=keyed)
         else:

@@ -36,6 +36,7 @@ from gnttwist.noded.options import Config, Options
 from gnttwist.noded.recovery import Recovery
 from gnttwist.noded.registry import Registry
 from gnttwist.noded.resource import NodeResource
+from gnttwist.noded.vacant import Vacant
 from gnttwist.wire.calls import FUNCTIONS
 from gnttwist.wire.rpc import BODY_LIMIT
 
@@ -118,7 +119,12 @@ class NodeDaemon(Service):
         config, reactor = self._config, self._reactor
         site = self._site = LimitedSite(
             reactor,
-            NodeResource(reactor, calls, lambda: self._in_thread(tree.processes)),
+            NodeResource(
+                reactor,
+                calls,
+                lambda: self._in_thread(tree.processes),
+                Vacant(config.paths.etc / "hooks"),
+            ),
             config.candidates.authorise,
             BODY_LIMIT,
             self._connections_limit(),

@@ -79,7 +79,7 @@ _ALL: tuple[Unit[Any], ...] = (
     Unit(disk_opcodes.OpInstanceDeactivateDisks, 1, activation.deactivate),
     Unit(instance_opcodes.OpInstanceConsole, 1, instance_data.console),
     Unit(instance_opcodes.OpInstanceCreate, 2, create, instances.INSTANCE_ADD),
-    Unit(instance_opcodes.OpInstanceFailover, 1, failover),
+    Unit(instance_opcodes.OpInstanceFailover, 1, failover, instances.INSTANCE_FAILOVER),
     Unit(disk_opcodes.OpInstanceGrowDisk, 1, grow, instances.DISK_GROW),
     Unit(instance_opcodes.OpInstanceMultiAlloc, 1, multi_alloc),
     Unit(instance_opcodes.OpInstanceQueryData, 1, instance_data.query_data),

@@ -112,3 +112,22 @@ INSTANCE_RECREATE_DISKS = on_instance("instance-recreate-disks")
 DISK_GROW = on_instance(
     "disk-grow", lambda op: {"DISK": op.disk, "AMOUNT": op.amount, "ABSOLUTE": op.absolute}
 )
+
+
+def _describe_failover(subject: Subject) -> Scope:
+    # Before it only on the master: the node that it leaves may be gone.
+    found = on_instance("", before_on_master=True).describe(subject)
+    op = subject.op
+    own = {
+        "IGNORE_CONSISTENCY": op.ignore_consistency,
+        "SHUTDOWN_TIMEOUT": op.shutdown_timeout,
+        "OLD_PRIMARY": found.variables["INSTANCE_PRIMARY"],
+        "NEW_PRIMARY": op.target_node or "",
+        "OLD_SECONDARY": "",
+        "NEW_SECONDARY": "",
+        "FAILOVER_CLEANUP": op.cleanup,
+    }
+    return Scope({**found.variables, **own}, found.before, found.after)
+
+
+INSTANCE_FAILOVER = Hooks("instance-failover", "INSTANCE", _describe_failover)
