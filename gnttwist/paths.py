@@ -164,6 +164,20 @@ class Paths:
         return self.data / "hmac.key"
 
     @property
+    def rapi_pem(self) -> Path:
+        """
+        The remote API's key and certificate.
+        """
+        return self.data / "rapi.pem"
+
+    @property
+    def rapi_users(self) -> Path:
+        """
+        Who may use the remote API.
+        """
+        return self.data / "rapi/users"
+
+    @property
     def luxi_socket(self) -> Path:
         """
         The socket that all LUXI clients open.

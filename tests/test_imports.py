@@ -38,6 +38,7 @@ ALLOWED: dict[str, set[str]] = {
     "launcher": BASE | {"wire", "functions"},
     "noded": BASE | {"wire", "net", "launcher.protocol", "launcher.spool", "launcher.tree"},
     "confd": BASE | {"wire", "net", "config"},
+    "rapi": BASE | {"wire", "net", "client"},
     "masterd": BASE | {"wire", "net", "client", "store", "config", "jobs", "query", "units"},
     "all": {"paths", "privileges", "noded.service", "noded.options", "confd.service", "masterd.service"},
     "testing": BASE | {"wire", "net", "client", "store", "config", "jobs", "noded", "launcher"},

@@ -38,10 +38,14 @@ class Refusal:
     Why a request is not served.
 
     @ivar text: One line.
+    @ivar headers: Sent beside those of every refusal.
+    @ivar delay: Seconds until it is told; nothing more is read meanwhile.
     """
 
     status: int
     text: str
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    delay: float = 0.0
 
 
 Authorise = Callable[[Any], "str | Refusal"]
@@ -58,10 +62,12 @@ class LimitedChannel(HTTPChannel):
     @ivar site: The L{LimitedSite}.
     @ivar caller: Who is at the other end, once it has asked something and may.
     @ivar beyond: Whether there were too many connections when it came.
+    @ivar request_line: Of the request that arrives.
     """
 
     site: "LimitedSite"
     caller: str | None = None
+    request_line = b""
     beyond = False
     _refused = False
     _arriving = False
@@ -106,6 +112,8 @@ class LimitedChannel(HTTPChannel):
         elif self._header_size > HEADERS_LIMIT:
             self._too_long("the headers are", 431, HEADERS_LIMIT)
         else:
+            if first:
+                self.request_line = line
             super().lineReceived(line)
 
     def lineLengthExceeded(self, line: bytes) -> None:
@@ -147,16 +155,25 @@ class LimitedChannel(HTTPChannel):
         """
         Answer now, and read nothing more.
         """
-        assert self.transport is not None, "refused before it was connected"
         self._refused = True
         self._stop_deadline()
         self.setTimeout(None)
-        body = refusal.text.encode() + b"\n"
+        if refusal.delay:
+            self._closing = self.callLater(refusal.delay, lambda: self._tell(refusal))
+        else:
+            self._tell(refusal)
+
+    def _tell(self, refusal: Refusal) -> None:
+        assert self.transport is not None, "refused before it was connected"
+        kind, body = self.site.refusal_body(refusal)
         status = b"%d %b" % (refusal.status, RESPONSES.get(refusal.status, b"Refused"))
-        later = b"Retry-After: %d\r\n" % RETRY_AFTER if refusal.status == 503 else b""
+        headers = refusal.headers
+        if refusal.status == 503:
+            headers = (*headers, (b"Retry-After", b"%d" % RETRY_AFTER))
+        lines = b"".join(b"%b: %b\r\n" % each for each in headers)
         self.transport.write(
-            b"HTTP/1.1 %b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n%b"
-            b"Connection: close\r\n\r\n%b" % (status, len(body), later, body)
+            b"HTTP/1.1 %b\r\nContent-Type: %b\r\nContent-Length: %d\r\n%b"
+            b"Connection: close\r\n\r\n%b" % (status, kind, len(body), lines, body)
         )
         self._closing = self.callLater(LINGER, self.loseConnection)
 
@@ -301,6 +318,12 @@ class LimitedSite(Site):
         if length > self._body_limit:
             return Refusal(413, f"a body of {length} bytes, at most {self._body_limit} are taken")
         return caller
+
+    def refusal_body(self, refusal: Refusal) -> tuple[bytes, bytes]:
+        """
+        A refusal as callers of this site read it: its content type and its bytes.
+        """
+        return b"text/plain; charset=utf-8", refusal.text.encode() + b"\n"
 
     def log(self, request: Any) -> None:
         """

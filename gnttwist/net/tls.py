@@ -140,6 +140,31 @@ class MutualTLS:
         return connection
 
 
+@define(eq=False)
+class PublicTLS(MutualTLS):
+    """
+    A server's side towards clients that are not nodes: it shows a certificate and asks for none. Made by
+    L{for_public}.
+    """
+
+    def _verified(self, connection: SSL.Connection) -> SSL.Connection:
+        return connection
+
+
+def for_public(own: Credentials) -> PublicTLS:
+    """
+    The remote API's side: shows rapi.pem, with the authorities that follow in it, and asks for no certificate.
+    """
+    options = CertificateOptions(
+        privateKey=cast(Any, own.key),
+        certificate=cast(Any, own.certificate),
+        extraCertChain=[crypto.X509.from_cryptography(each) for each in own.others],
+        raiseMinimumTo=TLSVersion.TLSv1_2,
+        acceptableProtocols=PROTOCOLS,
+    )
+    return PublicTLS(own.digest, options, _Verification(lambda: (), ()))
+
+
 def for_server(cluster: Credentials, candidates: Callable[[], Collection[str]]) -> MutualTLS:
     """
     The node daemon's side: shows server.pem and demands a certificate that it has signed. Who the peer is must be

@@ -19,7 +19,7 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.web.iweb import IPolicyForHTTPS
 
 from gnttwist.net.certificates import BadCertificate, Credentials
-from gnttwist.net.tls import MutualTLS, for_client, for_server
+from gnttwist.net.tls import MutualTLS, for_client, for_public, for_server
 
 Version = tuple[tuple[int, int, int], ...]
 
@@ -110,6 +110,17 @@ def server_from(cluster: Path, candidates: Callable[[], Collection[str]]) -> Fil
     @raise OSError: It cannot be read.
     """
     return FileTLS.open([cluster], lambda: for_server(read(cluster), candidates))
+
+
+def public_from(own: Path) -> FileTLS:
+    """
+    The remote API's side; see L{for_public}.
+
+    @param own: rapi.pem.
+    @raise BadCertificate: It holds something else.
+    @raise OSError: It cannot be read.
+    """
+    return FileTLS.open([own], lambda: for_public(read(own)))
 
 
 def client_from(own: Path, cluster: Path) -> FileTLS:

@@ -46,6 +46,13 @@ DAEMONS: Sequence[Daemon] = (
         ("socket/ganeti-query", "socket/gnt-confd-feed"),
         "Has the configuration and runs jobs, on the master only.",
     ),
+    Daemon(
+        "gnt-rapi",
+        "rapi",
+        ("tcp/5080",),
+        (),
+        "Serves the remote API over HTTPS, by way of gnt-masterd's socket.",
+    ),
     Daemon("gnt-launcher", ROOT, (), ("launcher/socket",), "Forks function processes for gnt-noded."),
 )
 

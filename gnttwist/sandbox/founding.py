@@ -134,6 +134,10 @@ def _write_secrets(founding: Founding, now: datetime) -> dict[str, str]:
     cluster = certificates.new_cluster_certificate(now, rsa_key=founding.rsa)
     shared = {
         "server.pem": (cluster.pem(), certificates.PEM_MODE),
+        "rapi.pem": (
+            certificates.new_self_signed(founding.name, now, rsa_key=founding.rsa).pem(),
+            certificates.PEM_MODE,
+        ),
         "hmac.key": (certificates.new_secret(), certificates.KEY_MODE),
         "cluster-domain-secret": (certificates.new_secret(), certificates.SECRET_MODE),
     }

@@ -37,6 +37,11 @@ WAVE = 4
 Nodes whose daemons are started at once: more only wait for each other's imports.
 """
 
+RAPI_ELSEWHERE = 1
+"""
+Nodes beside the master whose gnt-rapi runs, and sends clients on to it: enough to try that, at 40 MB each.
+"""
+
 PROGRAMS = {"fake": (), "kvm": ("qemu-system-x86_64",)}
 """
 Hypervisors, and the programs that they need.
@@ -190,7 +195,9 @@ def daemons_of(sandbox: Sandbox, node: SandboxNode) -> Sequence[str]:
     Which daemons a node runs.
     """
     ours = ("gnt-noded", "gnt-confd")
-    return (*ours, "gnt-masterd") if node == sandbox.master else ours
+    if node == sandbox.master:
+        return (*ours, "gnt-masterd", "gnt-rapi")
+    return (*ours, "gnt-rapi") if node in sandbox.nodes[: 1 + RAPI_ELSEWHERE] else ours
 
 
 def _health(sandbox: Sandbox, node: SandboxNode, daemon: str) -> Health:

@@ -3,6 +3,7 @@ What a sandbox is made of before its daemons run: directories, OS definitions, a
 """
 
 import os
+import secrets
 import shutil
 from datetime import datetime
 from pathlib import Path
@@ -10,8 +11,11 @@ from typing import Any
 
 import gnttwist
 from gnttwist.errors import GnttwistError
+from gnttwist.net import certificates
 from gnttwist.sandbox.layout import CLUSTER, SHARED, Sandbox, SandboxError
 from gnttwist.sandbox.separation import separate
+
+RAPI_USER = "sandbox"
 
 SHARED_STORAGE = "shared-file-storage"
 
@@ -68,10 +72,20 @@ def make(sandbox: Sandbox, since: datetime | None = None) -> None:
             link = paths.srv / SHARED_STORAGE
             link.symlink_to(os.path.relpath(sandbox.path / SHARED, link.parent))
         _found(sandbox, since)
+        _add_rapi_user(sandbox)
         if sandbox.users:
             separate(sandbox)
     except (OSError, shutil.Error, GnttwistError) as reason:
         raise SandboxError(f"cannot make the sandbox in {sandbox.directory}: {reason}") from reason
+
+
+def _add_rapi_user(sandbox: Sandbox) -> None:
+    """
+    One user of the remote API, who may do everything, with a password of this sandbox alone.
+    """
+    line = f"{RAPI_USER} {secrets.token_urlsafe(12)} write\n".encode()
+    for node in sandbox.nodes:
+        certificates.write(sandbox.paths(node).rapi_users, line, certificates.SECRET_MODE)
 
 
 def os_definitions() -> list[Path]:

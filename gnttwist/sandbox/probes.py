@@ -20,6 +20,8 @@ TIMEOUT = 2.0
 Seconds that a healthy daemon may take to answer the simplest question.
 """
 
+RAPI_PORT = 5080
+
 PING = 0
 """
 confd's query type.
@@ -38,6 +40,8 @@ def illness(daemon: str, paths: Paths, address: str) -> str | None:
                 _ask_noded(paths, address)
             case "gnt-confd":
                 _ask_confd(paths, address)
+            case "gnt-rapi":
+                _ask_rapi(paths, address)
     except (GnttwistError, OSError, http.client.HTTPException) as reason:
         return str(reason) or type(reason).__name__
     return None
@@ -63,6 +67,22 @@ def _ask_noded(paths: Paths, address: str) -> None:
         connection.close()
     if response.status != 200 or not _succeeded(body):
         raise http.client.HTTPException(f"answers {response.status} {body[:80].decode(errors='replace')}")
+
+
+def _ask_rapi(paths: Paths, address: str) -> None:
+    context = ssl.create_default_context(cafile=str(paths.rapi_pem))
+    # The certificate names the cluster.
+    context.check_hostname = False
+    connection = http.client.HTTPSConnection(address, RAPI_PORT, timeout=TIMEOUT, context=context)
+    try:
+        connection.request("GET", "/version")
+        response = connection.getresponse()
+        response.read(1024)
+    finally:
+        connection.close()
+    # Without a user it refuses, or sends on to the master.
+    if response.status not in (200, 307, 401):
+        raise http.client.HTTPException(f"answers {response.status}")
 
 
 def _succeeded(body: bytes) -> bool:

@@ -13,6 +13,9 @@ confd = ServiceMaker(
 masterd = ServiceMaker(
     "gnttwist master daemon", "gnttwist.masterd.service", "Serves LUXI and runs jobs.", "gnt-masterd"
 )
+rapi = ServiceMaker(
+    "gnttwist remote API daemon", "gnttwist.rapi.service", "Serves the remote API over HTTPS.", "gnt-rapi"
+)
 together = ServiceMaker(
     "gnttwist in one process", "gnttwist.all.service", "All daemons of one machine.", "gnt-all"
 )

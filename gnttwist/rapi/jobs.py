@@ -1,0 +1,134 @@
+"""
+Jobs and job filters.
+"""
+
+from typing import Any
+
+from gnttwist.rapi.call import Call
+from gnttwist.rapi.failures import BadRequest, NotFound
+from gnttwist.rapi.fields import FIELDS
+from gnttwist.rapi.reading import job_number
+
+WAIT_TIME = 10.0
+"""
+Seconds that a request waits for a job: Ganeti's own, which its clients reckon with.
+"""
+
+
+async def jobs(call: Call) -> list[dict[str, Any]]:
+    """
+    All jobs that are not archived.
+    """
+    if call.flag("bulk"):
+        rows = await call.services.luxi.call("QueryJobs", [], FIELDS["jobs"])
+        return [dict(zip(FIELDS["jobs"], row, strict=True)) for row in rows]
+    rows = await call.services.luxi.call("QueryJobs", [], ["id"])
+    return [{"id": id, "uri": f"/2/jobs/{id}"} for (id,) in rows]
+
+
+async def job(call: Call) -> dict[str, Any]:
+    """
+    One job.
+    """
+    number = job_number(call.names["job_id"])
+    rows = await call.services.luxi.call("QueryJobs", [number], FIELDS["job"])
+    if not rows or rows[0] is None:
+        raise NotFound(f"There is no job {number}")
+    return dict(zip(FIELDS["job"], rows[0], strict=True))
+
+
+async def cancel(call: Call) -> Any:
+    """
+    Ask a job to end.
+    """
+    return await call.services.luxi.call("CancelJob", job_number(call.names["job_id"]))
+
+
+async def submit(call: Call) -> int:
+    """
+    Submit a job of any opcodes.
+    """
+    body = call.members()
+    superfluous = body.keys() - {"ops"}
+    if superfluous:
+        raise BadRequest(f"unknown body parameter {min(superfluous)}; known is ops")
+    ops = body.get("ops")
+    if not isinstance(ops, list) or not ops or not all(isinstance(each, dict) for each in ops):
+        raise BadRequest("body parameter ops: a list of opcodes is expected, each an object with its OP_ID")
+    return await call.submit(*ops)
+
+
+async def wait(call: Call) -> dict[str, Any] | None:
+    """
+    Wait until a job has changed.
+    """
+    body = call.members()
+    superfluous = body.keys() - {"fields", "previous_job_info", "previous_log_serial"}
+    if superfluous:
+        raise BadRequest(
+            f"unknown body parameter {min(superfluous)}; known are fields, previous_job_info, previous_log_serial"
+        )
+    fields = body.get("fields")
+    if not isinstance(fields, list) or not all(isinstance(each, str) for each in fields):
+        raise BadRequest("body parameter fields: a list of names is expected")
+    previous = body.get("previous_job_info")
+    if previous is not None and not isinstance(previous, list):
+        raise BadRequest("body parameter previous_job_info: a list or null is expected")
+    serial = body.get("previous_log_serial")
+    if serial is not None and (not isinstance(serial, int) or isinstance(serial, bool)):
+        raise BadRequest("body parameter previous_log_serial: a number or null is expected")
+    number = job_number(call.names["job_id"])
+    told = await call.services.waits.wait(number, fields, previous, serial, WAIT_TIME)
+    return None if told is None else {"job_info": told[0], "log_entries": told[1]}
+
+
+async def filters(call: Call) -> list[dict[str, Any]]:
+    """
+    All job filters.
+    """
+    names = FIELDS["filter"]
+    if call.flag("bulk"):
+        rows = await call.services.luxi.call("QueryFilters", [], names)
+        return [dict(zip(names, row, strict=True)) for row in rows]
+    rows = await call.services.luxi.call("QueryFilters", [], ["uuid"])
+    return [{"uuid": uuid, "uri": f"/2/filters/{uuid}"} for (uuid,) in rows]
+
+
+async def job_filter(call: Call) -> dict[str, Any]:
+    """
+    One job filter.
+    """
+    names = FIELDS["filter"]
+    rows = await call.services.luxi.call("QueryFilters", [call.names["filter_uuid"]], names)
+    if not rows or rows[0] is None:
+        raise NotFound(f"There is no filter {call.names['filter_uuid']}")
+    return dict(zip(names, rows[0], strict=True))
+
+
+async def replace_filter(call: Call) -> Any:
+    """
+    Add a job filter, or replace one.
+    """
+    body = call.members()
+    superfluous = body.keys() - {"priority", "predicates", "action", "reason"}
+    if superfluous:
+        known = "action, predicates, priority, reason"
+        raise BadRequest(f"unknown body parameter {min(superfluous)}; known are {known}")
+    priority = body.get("priority", 0)
+    if not isinstance(priority, int) or isinstance(priority, bool) or priority < 0:
+        raise BadRequest("body parameter priority: a number from 0 is expected")
+    predicates, reason = body.get("predicates", []), body.get("reason", [])
+    for name, value in (("predicates", predicates), ("reason", reason)):
+        if not isinstance(value, list):
+            raise BadRequest(f"body parameter {name}: a list is expected")
+    action = body.get("action", "CONTINUE")
+    return await call.services.luxi.call(
+        "ReplaceFilter", call.names.get("filter_uuid"), priority, predicates, action, reason
+    )
+
+
+async def delete_filter(call: Call) -> None:
+    """
+    Remove a job filter.
+    """
+    await call.services.luxi.call("DeleteFilter", call.names["filter_uuid"])

@@ -1,0 +1,196 @@
+"""
+gnt-rapi: its options, and how its parts are put together.
+"""
+
+import resource
+import signal
+from collections.abc import Callable
+from typing import Any
+
+from attrs import define, field, frozen
+
+from twisted.application.service import IService, MultiService, Service
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.interfaces import IListeningPort
+from twisted.logger import Logger
+from twisted.python.usage import Options as UsageOptions
+from twisted.python.usage import UsageError
+
+from gnttwist.client.luxi_async import LuxiPool
+from gnttwist.net.binding import addresses, own_address
+from gnttwist.net.certificates import BadCertificate
+from gnttwist.net.identity import Identity
+from gnttwist.net.pidfile import PidFile
+from gnttwist.net.tls_files import FileTLS, public_from
+from gnttwist.paths import BadRoot, Paths
+from gnttwist.privileges.accounts import ONE_USER, Accounts, BadUsers
+from gnttwist.privileges.accounts import load as load_accounts
+from gnttwist.rapi.auth import Authentication, UsersFile
+from gnttwist.rapi.call import Services
+from gnttwist.rapi.master import Master
+from gnttwist.rapi.routes import Router
+from gnttwist.rapi.site import Gate, RAPIResource, RAPISite, connections_limit
+from gnttwist.rapi.table import ROUTES
+from gnttwist.rapi.waiting import JobWaits
+
+PORT = 5080
+"""
+Ganeti's.
+"""
+
+BACKLOG = 4096
+"""
+Connections that may wait to be accepted: thousands of clients come back at once after a restart.
+"""
+
+
+@frozen
+class Config:
+    """
+    What the options ask for.
+
+    @ivar addresses: Where to listen.
+    @ivar anonymous: Whether requests without a user may read.
+    @ivar tls: This side of connections.
+    """
+
+    paths: Paths
+    addresses: tuple[str, ...]
+    port: int
+    tls: FileTLS = field(repr=False)
+    anonymous: bool = False
+    accounts: Accounts = ONE_USER
+
+
+class Options(UsageOptions):
+    """
+    gnt-rapi's command line.
+    """
+
+    synopsis = "[options]"
+    config: Config
+    optParameters = [
+        ["root", None, None, "The directory that all paths lie below"],
+        ["port", "p", PORT, "The TCP port", int],
+    ]
+    optFlags = [
+        ["anonymous-read", None, "Let requests without a user read"],
+        ["require-authentication", None, "Ganeti's option for what is the default here"],
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self["bind"] = []
+
+    def opt_bind(self, place: str) -> None:
+        """
+        An address, or an interface for all of its addresses; may be repeated. By default the node's own primary
+        address.
+        """
+        self["bind"] += addresses(place)
+
+    opt_b = opt_bind
+
+    def postOptions(self) -> None:
+        """
+        Turn the options into one value: here, a mistake becomes one line for the user.
+        """
+        try:
+            paths = Paths.from_root(self["root"])
+            accounts = load_accounts(paths)
+        except (BadRoot, BadUsers) as reason:
+            raise UsageError(str(reason)) from reason
+        if self["anonymous-read"] and self["require-authentication"]:
+            raise UsageError("--anonymous-read and --require-authentication contradict each other")
+        if not 0 <= self["port"] <= 65535:
+            raise UsageError("--port is a number up to 65535")
+        where = tuple(dict.fromkeys(self["bind"])) or (own_address(paths),)
+        try:
+            tls = public_from(paths.rapi_pem)
+        except (OSError, BadCertificate) as reason:
+            raise UsageError(f"cannot use the remote API's certificate: {reason}") from reason
+        self.config = Config(paths, where, self["port"], tls, bool(self["anonymous-read"]), accounts)
+
+
+@define(eq=False, slots=False, repr=False)
+class RAPIDaemon(Service):
+    """
+    Listens.
+
+    @ivar listening: The ports, once there are any.
+    """
+
+    _log = Logger()
+    _reactor: Any
+    _config: Config
+    listening: list[IListeningPort] = field(factory=list, init=False)
+    _site: RAPISite | None = field(default=None, init=False)
+    _to_stop: list[Callable[[], Any]] = field(factory=list, init=False)
+
+    def startService(self) -> None:
+        super().startService()
+        config, reactor = self._config, self._reactor
+        calls = LuxiPool(reactor, config.paths.luxi_socket)
+        following = LuxiPool(reactor, config.paths.luxi_socket, 1)
+        waits = JobWaits(reactor, following, calls)
+        self._to_stop = [waits.stop, calls.close, following.close]
+        users = UsersFile(config.paths.rapi_users)
+        gate = Gate(
+            Router(ROUTES),
+            Authentication(reactor, users, config.anonymous),
+            Master(reactor, config.paths, config.port),
+        )
+        site = self._site = RAPISite(
+            reactor, gate, RAPIResource(Services(calls, waits)), connections_limit(_descriptors())
+        )
+        for address in config.addresses:
+            port = reactor.listenSSL(config.port, site, config.tls, BACKLOG, address)
+            self.listening.append(port)
+            self._log.info("ready on {address}", address=port.getHost())
+
+        def reload() -> None:
+            users.reload()
+            config.tls.reload()
+
+        reactor.callWhenRunning(signal.signal, signal.SIGHUP, lambda *_: reactor.callFromThread(reload))
+
+    def stopService(self) -> Deferred[None]:
+        super().stopService()
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        for port in self.listening:
+            await maybeDeferred(port.stopListening)
+        for each in self._to_stop:
+            each()
+        if self._site is not None:
+            await self._site.close()
+
+
+def _descriptors() -> int:
+    """
+    How many descriptors this process may have, after raising its own limit.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return 1 << 20 if hard == resource.RLIM_INFINITY else hard
+
+
+def makeService(options: Options) -> IService:
+    """
+    The daemon.
+    """
+    from twisted.internet import reactor  # noqa: TID251  # the one place that may fetch it
+
+    return compose(reactor, options.config)
+
+
+def compose(reactor: Any, config: Config) -> MultiService:
+    """
+    Put the daemon together.
+    """
+    service = MultiService()
+    Identity("gnt-rapi", "rapi", config.accounts).setServiceParent(service)
+    PidFile(config.paths.pid("gnt-rapi")).setServiceParent(service)
+    RAPIDaemon(reactor, config).setServiceParent(service)
+    return service
