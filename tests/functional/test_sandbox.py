@@ -224,7 +224,7 @@ class SandboxTests(TestCase):
         self.ran("debug", "delay", "--no-master", "-n", "node2.sandbox.test", "0.01")
         sandbox = read_state(self.sandbox)
         roots = [self.sandbox / each.name for each in sandbox.nodes]
-        self.assertEqual([len(list(belonging(root))) for root in roots], [4, 3])
+        self.assertEqual([len(list(belonging(root))) for root in roots], [5, 4])
         self.ran("sandbox", "down", "--dir", str(self.sandbox))
         self.assertEqual([list(belonging(root)) for root in roots], [[], []])
         self.assertFalse(self.sandbox.exists())
