@@ -192,6 +192,13 @@ class Paths:
         return self.run / "socket/gnt-confd-feed"
 
     @property
+    def job_secrets(self) -> Path:
+        """
+        The directory of secrets of jobs that have not ended.
+        """
+        return self.run / "gnt-masterd-secrets"
+
+    @property
     def uid_pool_locks(self) -> Path:
         """
         The directory of the locks of users that guests run as.

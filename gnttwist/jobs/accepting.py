@@ -13,11 +13,11 @@ from twisted.python.failure import Failure
 
 from gnttwist.errors import JobQueueError, JobQueueFull, OperationError
 from gnttwist.jobs import submission
-from gnttwist.jobs.engine import Secrets
 from gnttwist.jobs.live import OnFatal, put_job
 from gnttwist.jobs.opcodes import Opcodes
 from gnttwist.jobs.recovery import DRAIN_KEY, SERIAL_KEY, Found
 from gnttwist.jobs.unanswered import Unanswered, digest
+from gnttwist.jobs.vault import Secrets
 from gnttwist.model.job import Job
 from gnttwist.store.interface import (
     MAX_OPERATIONS,
@@ -78,6 +78,7 @@ class Intake:
     @ivar _entropy: Makes so many random bytes.
     @ivar _unfinished: How many jobs there are that have not ended.
     @ivar _limit: How many of them there may be, now.
+    @ivar _keep: Keeps a job's secrets where they outlive the daemon, if anywhere.
     @ivar _accepted: Called with each job and the revision when it is durable, before anybody is told.
     """
 
@@ -90,6 +91,7 @@ class Intake:
     _limit: Callable[[], int]
     _accepted: Callable[[Accepted, int], None]
     _on_fatal: OnFatal
+    _keep: Callable[[int, Secrets], None]
     _serial: int = 0
     _drained: bool = False
     _unanswered: Unanswered = field(init=False)
@@ -250,6 +252,10 @@ class Intake:
         return answers, made
 
     def _accept(self, accepted: Sequence[Accepted], serial: int, more: Sequence[Write]) -> Deferred[None]:
+        for each in accepted:
+            if any(each.secrets):
+                # Before it is accepted: no accepted job is to lack them.
+                self._keep(each.job.id, each.secrets)
         before, self._serial = self._serial, serial
         writes = [*(each.put for each in accepted), Put(SERIAL_KEY, b"%d" % serial), *more]
         try:

@@ -2,7 +2,7 @@
 A job on its way: its opcodes one after the other, each by its unit, to an outcome that is durable.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -21,8 +21,9 @@ from gnttwist.jobs.opcodes import Opcodes, Unit
 from gnttwist.jobs.services import Services
 from gnttwist.jobs.steps import Scope
 from gnttwist.jobs.undoing import Undos
+from gnttwist.jobs.vault import Secrets
 from gnttwist.model.job import FINAL, Job, QueuedOp, Status, Timestamp, timestamp
-from gnttwist.model.opcode import Opcode, Parameters
+from gnttwist.model.opcode import Opcode
 from gnttwist.store.interface import Delete, TooLarge
 
 MAX_REPLAYS = 3
@@ -48,11 +49,6 @@ How many journal records one transaction removes; it holds 128 writes.
 PRECEDING = ["OpExecError", ["Preceding opcode failed"]]
 """
 The result of opcodes after one that failed; Ganeti's.
-"""
-
-Secrets = Sequence[Mapping[str, Parameters]]
-"""
-Of each opcode the secret parameters, which are never stored.
 """
 
 

@@ -16,7 +16,7 @@ from gnttwist.errors import OpExecError, OpPrereqError, to_wire
 from gnttwist.jobs.accepting import Accepted, Intake
 from gnttwist.jobs.acknowledging import Acknowledgements
 from gnttwist.jobs.calls import NodeCaller
-from gnttwist.jobs.engine import PRECEDING, JobRun, Secrets, ended_from
+from gnttwist.jobs.engine import PRECEDING, JobRun, ended_from
 from gnttwist.jobs.gate import Gate
 from gnttwist.jobs.granting import Locks
 from gnttwist.jobs.journal import Journal
@@ -32,6 +32,7 @@ from gnttwist.jobs.services import Services
 from gnttwist.jobs.shelf import Kept
 from gnttwist.jobs.starting import Starter
 from gnttwist.jobs.subscriptions import Subscriptions
+from gnttwist.jobs.vault import NoVault, Secrets, Vault
 from gnttwist.model.job import FINAL, Job, Timestamp, timestamp
 from gnttwist.store.interface import Delete, Store, Transaction
 
@@ -46,6 +47,9 @@ PRIORITIES = range(-20, 20)
 """
 What a priority can be changed to.
 """
+
+
+NO_VAULT = NoVault()
 
 
 class Queue:
@@ -66,6 +70,7 @@ class Queue:
         opcodes: Opcodes,
         entropy: Callable[[int], bytes],
         on_fatal: OnFatal,
+        vault: Vault = NO_VAULT,
     ) -> None:
         """
         @param clock: For delays.
@@ -74,6 +79,7 @@ class Queue:
         @param caller: Calls functions on nodes.
         @param entropy: Makes so many random bytes.
         @param on_fatal: Called when the store has failed: the process must end.
+        @param vault: Where jobs' secrets outlive this process.
         """
         self._clock = clock
         self._now = now
@@ -96,8 +102,10 @@ class Queue:
             self._room,
             self._accepted,
             self._on_fatal,
+            vault.keep,
         )
         self.roster = Roster(clock, store, self._on_fatal, self._changed)
+        self._vault = vault
         self._secrets: dict[int, Secrets] = {}
         gate = Gate(lambda: configuration.snapshot.filters)
         roster = self.roster
@@ -373,12 +381,19 @@ class Queue:
         live = self.roster.add(accepted.job, JobLog(), revision)
         if live.view is not None:
             self._changed(live.view)
-        self._secrets[live.id] = accepted.secrets
+        if any(accepted.secrets):
+            self._secrets[live.id] = accepted.secrets
         self._starter.add(live)
 
     def _resume(self, found: Found) -> None:
         self.subscriptions.restore(found.revisions)
         self.roster.restore(found.ended)
+        for id, secrets in self._vault.kept().items():
+            # One that is not here was never accepted, or has ended.
+            if id in found.jobs:
+                self._secrets[id] = secrets
+            else:
+                self._vault.drop(id)
         for job in found.jobs.values():
             log = JobLog(found.lines.get(job.id, ()))
             live = self.roster.add(job, log, found.revisions[job.id], found.marks.get(job.id, ()))
@@ -393,20 +408,31 @@ class Queue:
 
     def _new_run(self, live: LiveJob, journal: Journal | None = None, replaying: bool = False) -> JobRun:
         assert self._services is not None, "the queue was not started"
-        secrets = self._secrets.pop(live.id, ())
+        secrets = self._secrets.get(live.id, ())
         return JobRun(
             self._services,
             self._opcodes,
             live,
             journal or Journal(live.id),
             secrets,
-            self._starter.ended,
+            self._over,
             replaying,
         )
 
+    def _over(self, run: JobRun) -> None:
+        self._forget(run.live.id)
+        self._starter.ended(run)
+
     async def _end_unstarted(self, live: LiveJob, job: Job) -> None:
-        self._secrets.pop(live.id, None)
+        self._forget(live.id)
         await live.commit(job=job)
+
+    def _forget(self, id: int) -> None:
+        """
+        A job needs its secrets no more.
+        """
+        if self._secrets.pop(id, None) is not None:
+            self._vault.drop(id)
 
     def _configured(self, config: Snapshot) -> None:
         self._starter.look_soon()

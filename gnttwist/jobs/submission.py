@@ -8,11 +8,11 @@ from typing import Any
 from attrs import frozen
 
 from gnttwist.errors import OpCodeUnknown, OpPrereqError
-from gnttwist.jobs.engine import Secrets
 from gnttwist.jobs.opcodes import Opcodes
 from gnttwist.jobs.schedule import dependencies
+from gnttwist.jobs.vault import Secrets
 from gnttwist.model.job import Job, QueuedOp, timestamp
-from gnttwist.model.opcode import Opcode, Parameters
+from gnttwist.model.opcode import Opcode
 
 MAX_OPS = 1000
 """
@@ -85,10 +85,3 @@ def inherit(op: Mapping[str, Any], parent: Mapping[str, Any]) -> dict[str, Any]:
     reason = op.get("reason") or parent.get("reason") or []
     comment = op.get("comment") or f"Submitted by {parent.get('OP_ID')}"
     return {**op, **kept, "reason": reason, "comment": comment}
-
-
-def no_secrets(ops: Sequence[object]) -> list[Mapping[str, Parameters]]:
-    """
-    What is left of secrets after a restart.
-    """
-    return [{} for _ in ops]

@@ -40,6 +40,7 @@ from gnttwist.masterd.live import LiveData
 from gnttwist.masterd.luxi import LuxiFactory
 from gnttwist.masterd.methods import Methods
 from gnttwist.masterd.queue_limits import QueueLimits
+from gnttwist.masterd.secret_files import vault
 from gnttwist.masterd.shared_files import SharedFiles
 from gnttwist.masterd.watcher import WatcherPause
 from gnttwist.net.certificates import BadCertificate
@@ -154,6 +155,7 @@ class MasterDaemon(Service):
             opcodes=Opcodes(UNITS),
             entropy=os.urandom,
             on_fatal=self._fatal,
+            vault=vault(paths.job_secrets),
         )
         await queue.start()
         self._to_stop.append(lambda: Deferred.fromCoroutine(queue.stop()))

@@ -105,6 +105,7 @@ RULES: Sequence[Rule] = (
     _directory("data", "noded", 0o1770, "root", "noded"),
     *_files("data", "noded", "registry*", 0o600, "noded", "noded"),
     _directory("data", "noded/spool", 0o770, "root", "noded"),
+    _directory("run", "gnt-masterd-secrets", 0o700, "masterd", "masterd"),
     _directory("run", "launcher", 0o710, "root", "noded"),
     *_files("run", "", "gnt-launcher.pid", 0o644, "root", "root"),
     Rule("run", "", "ganeti-noded.pid", 0o644, "noded", "noded", made=True),

@@ -4,10 +4,14 @@ Tests for jobs that cannot go on after a restart.
 
 from typing import Any
 
+from attrs import define
+
 from twisted.internet.defer import Deferred
 
 from gnttwist.jobs.engine import MAX_REPLAYS, REPLAY_SURVIVED
+from gnttwist.jobs.queue import NO_VAULT
 from gnttwist.jobs.recovery import EPOCH_KEY, NoEpoch
+from gnttwist.jobs.vault import Secrets, Vault
 from gnttwist.store.interface import Delete, Transaction
 from tests.jobs.sample import FUNCTIONS, SampleUnit, make, nothing, sample
 from tests.jobs.test_context import NODE, UnitCase
@@ -16,16 +20,43 @@ from tests.jobs.world import Master, World
 MAKE = {"OP_ID": "OP_MAKE", "name": "a", "slow": 30.0}
 
 
+@define
+class MemoryVault:
+    """
+    A vault that outlives masters.
+    """
+
+    _kept: dict[int, Secrets]
+
+    def keep(self, job: int, secrets: Secrets) -> None:
+        """
+        Keep them.
+        """
+        self._kept[job] = secrets
+
+    def drop(self, job: int) -> None:
+        """
+        Forget them.
+        """
+        self._kept.pop(job, None)
+
+    def kept(self) -> dict[int, Secrets]:
+        """
+        All.
+        """
+        return dict(self._kept)
+
+
 class UnableTests(UnitCase):
     """
     Tests for jobs that were begun and cannot go on.
     """
 
-    def submit(self, op: dict[str, Any]) -> Master:
+    def submit(self, op: dict[str, Any], vault: Vault = NO_VAULT) -> Master:
         """
         A master that has begun a job.
         """
-        self.world = World(sample(), FUNCTIONS)
+        self.world = World(sample(), FUNCTIONS, vault=vault)
         self.master = Master(self.world).start()
         self.master.submit(op, {"OP_ID": "OP_NOTHING"})
         self.master.run(1.0)
@@ -163,6 +194,19 @@ class UnableTests(UnitCase):
         self.assertEqual(statuses, ["error", "error"])
         self.assertIn("passwords were lost", text)
         self.assertEqual(self.world.nodes.done[-1][1], "remove_disk")
+
+    def test_secret_outlives(self) -> None:
+        """
+        A job goes on with its secret where that was kept beside the daemon's memory. When it has ended nothing of it
+        is kept; what was kept for a job that was never accepted goes, too.
+        """
+        vault = MemoryVault({99: [{"passwords": {"root": "x"}}]})
+        self.submit({"OP_ID": "OP_SECRET", "passwords": {"root": "hunter2"}, "seconds": 10.0}, vault)
+        self.assertEqual(list(vault.kept()), [1])
+        self.restart()
+        self.assertEqual(list(vault.kept()), [1])
+        self.assertEqual(self.ended(), (["success", "success"], "7 letters"))
+        self.assertEqual(vault.kept(), {})
 
     def test_secret_kept(self) -> None:
         """

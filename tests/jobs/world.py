@@ -22,6 +22,7 @@ from gnttwist.jobs.live import JobView
 from gnttwist.jobs.opcodes import Opcodes
 from gnttwist.jobs.queue import Queue
 from gnttwist.jobs.recovery import EPOCH_KEY
+from gnttwist.jobs.vault import NoVault, Vault
 from gnttwist.model.job import FINAL
 from gnttwist.model.objects import Cluster, Node
 from gnttwist.store.interface import Put, Transaction
@@ -136,6 +137,7 @@ class World:
     store: MemoryStore = field(factory=prepared_store)
     nodes: FakeNodes = field(init=False)
     entropy: random.Random = field(factory=lambda: random.Random(1))
+    vault: Vault = field(factory=NoVault)
 
     def __attrs_post_init__(self) -> None:
         self.nodes = FakeNodes(self.clock, self.functions)
@@ -176,6 +178,7 @@ class Master:
             opcodes=world.opcodes,
             entropy=world.entropy.randbytes,
             on_fatal=self._fatal,
+            vault=world.vault,
         )
 
     def start(self) -> "Master":
