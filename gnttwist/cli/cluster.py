@@ -129,6 +129,17 @@ def import_config(session: Session, path: Path, only_check: bool, serial: int | 
         click.echo(f"jobs are counted on from {last_job}")
 
 
+@group.command("master-failover")
+def master_failover() -> None:
+    """
+    Not in this version: the cluster's store is on the master alone.
+    """
+    raise click.ClickException(
+        "the cluster's store is on the master alone; to make another node the master, restore a backup of the store "
+        "there (docs/operations.md, Back up)"
+    )
+
+
 @group.command()
 @click.option("--all", "everything", is_flag=True, help="All parameters, too.")
 @json_option

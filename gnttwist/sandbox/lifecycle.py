@@ -175,7 +175,7 @@ def status(directory: Path) -> list[Health]:
     sandbox = read_state(_normal(directory))
     return [
         each
-        for node in (*sandbox.nodes, *_joined(sandbox))
+        for node in _members(sandbox)
         for each in (
             *(_health(sandbox, node, daemon) for daemon in daemons_of(sandbox, node)),
             _launcher_health(sandbox, node),
@@ -183,11 +183,13 @@ def status(directory: Path) -> list[Health]:
     ]
 
 
-def _joined(sandbox: Sandbox) -> list[SandboxNode]:
+def _members(sandbox: Sandbox) -> list[SandboxNode]:
     """
-    Spare machines that have become nodes.
+    The machines that are nodes now: some may have joined since, and some left.
     """
-    return [each for each in sandbox.spares if sandbox.paths(each).client_pem.exists()]
+    return [
+        each for each in sandbox.machines if each == sandbox.master or sandbox.paths(each).client_pem.exists()
+    ]
 
 
 def daemons_of(sandbox: Sandbox, node: SandboxNode) -> Sequence[str]:
