@@ -169,7 +169,7 @@ class SandboxTests(TestCase):
         with LuxiClient(self.paths.luxi_socket, patience=0) as client:
             for op, kind, word in (
                 ({"OP_ID": "OP_NOSUCH"}, OpCodeUnknown, "OP_NOSUCH"),
-                ({"OP_ID": "OP_NODE_ADD"}, OpCodeUnknown, "not supported"),
+                ({"OP_ID": "OP_BACKUP_EXPORT"}, OpCodeUnknown, "not supported"),
                 ({"OP_ID": "OP_TEST_DELAY"}, OpPrereqError, "duration"),
             ):
                 refusal = self.assertRaises(kind, client.call, "SubmitJob", [op])
