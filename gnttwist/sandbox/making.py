@@ -11,7 +11,6 @@ from typing import Any
 
 import gnttwist
 from gnttwist.errors import GnttwistError
-from gnttwist.net import certificates
 from gnttwist.sandbox.layout import CLUSTER, SHARED, Sandbox, SandboxError
 from gnttwist.sandbox.separation import separate
 
@@ -83,6 +82,9 @@ def _add_rapi_user(sandbox: Sandbox) -> None:
     """
     One user of the remote API, who may do everything, with a password of this sandbox alone.
     """
+    # Imported here: it brings cryptography with it, which down and status do without.
+    from gnttwist.net import certificates
+
     line = f"{RAPI_USER} {secrets.token_urlsafe(12)} write\n".encode()
     for node in sandbox.nodes:
         certificates.write(sandbox.paths(node).rapi_users, line, certificates.SECRET_MODE)
