@@ -123,13 +123,16 @@ async def _check_node(
     os_check.allowed(config, request.os)
     instance = request.instance(primary_node=node.uuid)
     # Only to see whether the addresses can be had; they are taken when the instance is recorded.
-    nics = [each.nic() for each in request.nics]
-    settle_nics(
-        Draft(config, 0.0, job.random("addresses")),
-        msgspec.structs.replace(instance, nics=nics),
-        conflicts_check=op.conflicts_check,
-    )
+    wanted = msgspec.structs.replace(instance, nics=[each.nic() for each in request.nics])
+    draft = Draft(config, 0.0, job.random("addresses"))
+    nics = settle_nics(draft, wanted, conflicts_check=op.conflicts_check)
     await job.gather(
+        partial(
+            os_check.bridges_there,
+            config=config,
+            node=node,
+            instance=msgspec.structs.replace(instance, nics=nics),
+        ),
         partial(
             os_check.installable,
             config=config,

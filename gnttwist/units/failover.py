@@ -13,7 +13,7 @@ from gnttwist.errors import ECode, NodeError, OpExecError
 from gnttwist.jobs.context import JobContext, LockMode
 from gnttwist.model.objects import Instance, Node
 from gnttwist.model.opcode_instance import OpInstanceFailover
-from gnttwist.units import placement, running
+from gnttwist.units import os_check, placement, running
 from gnttwist.units.iallocation import BUILT_IN, SHORTCUT
 from gnttwist.units.policy import specification, violations
 from gnttwist.units.target import locked
@@ -48,6 +48,7 @@ async def failover(job: JobContext, op: OpInstanceFailover) -> None:
     nodes = [each for each in _candidates(config, instance, op) if each.uuid in locks]
     target = await _choose(job, config, instance, nodes)
     _allowed(config, instance, target, op)
+    await os_check.bridges_there(job, config, target, instance)
     others = [each.uuid for each in nodes if each != target]
     await job.release([name for uuid in others for name in (f"node/{uuid}", f"node-res/{uuid}")])
     if op.dry_run:

@@ -45,7 +45,10 @@ async def modify(job: JobContext, op: OpInstanceSetParams) -> list[list[Any]]:
     if op.nics:
         # Only to see whether the addresses can be had; they are taken with the other changes.
         draft = Draft(config, 0.0, job.random("addresses"))
-        settle_nics(draft, wanted.instance, instance.nics, conflicts_check=op.conflicts_check)
+        nics = settle_nics(draft, wanted.instance, instance.nics, conflicts_check=op.conflicts_check)
+        if not node.offline:
+            settled = msgspec.structs.replace(wanted.instance, nics=nics)
+            await os_check.bridges_there(job, config, node, settled)
     guest = await _guest(job, config, instance, op, wanted)
     await _node_accepts(job, config, instance, op, wanted)
     await _memory(job, config, instance, op, wanted, guest)

@@ -1,11 +1,11 @@
 """
-Whether an operating system can be installed on a node with some parameters.
+Whether a node has what an instance is to have: its operating system, its hypervisor's parameters, its bridges.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from gnttwist.config.parameters import fill_os, fill_os_private
+from gnttwist.config.parameters import fill_nic, fill_os, fill_os_private
 from gnttwist.config.snapshot import Snapshot
 from gnttwist.errors import ECode, FunctionFailed, NodeError
 from gnttwist.jobs.context import JobContext
@@ -72,5 +72,24 @@ async def hypervisor_accepts(job: JobContext, node: Node, hypervisor: str, fille
         await job.call(node, "hypervisor_validate_params", [hypervisor, dict(filled)])
     except FunctionFailed as reason:
         raise refuse(str(reason)) from reason
+    except NodeError as reason:
+        raise refuse(str(reason), ECode.ENVIRON) from reason
+
+
+async def bridges_there(job: JobContext, config: Snapshot, node: Node, instance: Instance) -> None:
+    """
+    Ask a node for the bridges that a guest's interfaces are to be on. Guests of the fake hypervisor need none.
+
+    @param instance: As it shall be; it need not be in the configuration.
+    @raise OpPrereqError: One is missing, or the node does not answer.
+    """
+    filled = [fill_nic(config, each) for each in instance.nics]
+    bridges = sorted({str(each["link"]) for each in filled if each["mode"] == "bridged"})
+    if not bridges or instance.hypervisor == "fake":
+        return
+    try:
+        await job.call(node, "bridges_exist", [bridges])
+    except FunctionFailed as reason:
+        raise refuse(f"nics: {reason}", ECode.ENVIRON) from reason
     except NodeError as reason:
         raise refuse(str(reason), ECode.ENVIRON) from reason

@@ -9,7 +9,7 @@ from gnttwist.config.defaults import BACKEND_PARAMETERS, known_hypervisor_parame
 from gnttwist.errors import ECode
 from gnttwist.jobs.context import JobContext, LockMode
 from gnttwist.model.opcode_instance import OpInstanceShutdown, OpInstanceStartup
-from gnttwist.units import running
+from gnttwist.units import os_check, running
 from gnttwist.units.changes import set_state, settle
 from gnttwist.units.locking import locks_of, resource_locks
 from gnttwist.units.values import refuse, typed
@@ -42,6 +42,7 @@ async def startup(job: JobContext, op: OpInstanceStartup) -> None:
             await settle(job, "mark up", set_state(instance.uuid, disks_active=True, **up))
         return
     await running.free_memory(job, config, instance, beparams)
+    await os_check.bridges_there(job, config, node, instance)
     if op.dry_run:
         return
     await running.assemble_for_once(job, config, instance)

@@ -341,6 +341,7 @@ class RefusalTests(CreateTestCase):
             ("nics/0 ip: pool", {"nics": [{"ip": "pool"}]}),
             ("nics: MAC address", {"nics": [{"mac": "aa:00:00:00:00:01"}] * 2}),
             ("nics: ", {"nics": [{}] * 9}),
+            ("Missing bridges missing0", {**KVM, "nics": [{"link": "missing0"}]}),
             ("hvparams: there is no colour", {"hvparams": {"colour": "red"}}),
             ("hvparams: migration_mode", {"hvparams": {"migration_mode": "live"}}),
             ("hvparams acpi", {**KVM, "hvparams": {"acpi": "perhaps"}}),

@@ -238,6 +238,20 @@ class NicTests(ModifyTestCase):
         self.refused_as("8 at most", "wrong_state", nics=[["add", -1, {}]] * 8, ignore_ipolicy=True)
 
 
+class BridgeTests(InstanceTestCase):
+    """
+    Tests for the bridges of guests of kvm.
+    """
+
+    def test_missing(self) -> None:
+        """
+        An interface on a bridge that is not there is refused.
+        """
+        text = self.refused(MODIFY, "environment_error", nics=[["add", -1, {"link": "missing0"}]])
+        self.assertIn("Missing bridges missing0", text)
+        self.ran(MODIFY, nics=[["add", -1, {"link": "br0"}]])
+
+
 class DiskTests(ModifyTestCase):
     """
     Tests for disks.

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from gnttwist.errors import FunctionFailed, JobCanceled, OpExecError, OpPrereqError
+from gnttwist.model.objects import Nic
 from gnttwist.model.opcodes import parse
 from gnttwist.testing.context import MemoryJobContext
 from gnttwist.units.power import shutdown, startup
@@ -75,6 +76,17 @@ class StartupTests(InstanceTestCase):
             msgspec.structs.replace(self.instance(self.job()), admin_state="offline")
         )
         self.assertIn("offline", str(self.assertRaises(OpPrereqError, self.started)))
+
+    def test_missing_bridge(self) -> None:
+        """
+        Without the bridge that its interface is to be on, nothing is touched.
+        """
+        nic = Nic(mac="aa:00:00:00:00:01", uuid=uuid(5), nicparams={"link": "missing0"})
+        instance = msgspec.structs.replace(self.instance(self.job()), nics=[nic])
+        self.config = self.config.with_object(instance)
+        error = self.assertRaises(OpPrereqError, self.started)
+        self.assertEqual(error.args, ("nics: Missing bridges missing0", "environment_error"))
+        self.assertEqual(self.world.node().linked, set())
 
     def test_offline_node(self) -> None:
         """

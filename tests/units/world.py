@@ -187,6 +187,10 @@ class World:
             raise FunctionFailed(f"OS {base} has variants {variants}, not {variant!r}")
         return True
 
+    def _bridges_exist(self, state: NodeState, bridges: list[str]) -> None:
+        if missing := [each for each in bridges if each.startswith("missing")]:
+            raise FunctionFailed(f"Missing bridges {', '.join(missing)}")
+
     def _hypervisor_validate_params(self, state: NodeState, name: str, parameters: Any) -> None:
         if parameters.get("kernel_path") == "/missing":
             raise FunctionFailed("Kernel /missing is not there")
