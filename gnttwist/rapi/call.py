@@ -129,6 +129,15 @@ class Call:
             raise BadRequest("the body must be a JSON object")
         return found
 
+    def write(self, body: bytes, kind: bytes) -> None:
+        """
+        Answer with bytes of any content type; the handler returns L{WRITTEN} then.
+        """
+        self.request.setHeader(b"Content-Type", kind)
+        self.request.setHeader(b"Content-Length", b"%d" % len(body))
+        self.request.write(body)
+        self.request.finish()
+
     async def submit(self, *ops: Mapping[str, Any]) -> int:
         """
         Submit a job of these opcodes, whose parameters are checked first.

@@ -107,8 +107,3 @@ REINSTALL: Schema = {
 }
 ROLE: Schema = {"enum": ["regular", "master-candidate", "drained", "offline"]}
 ROLES: Schema = {"enum": ["regular", "master", "master-candidate", "drained", "offline"]}
-CREATION: Schema = {
-    "type": "object",
-    "required": ["__version__"],
-    "properties": {"__version__": {"const": 1}},
-}

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gnttwist.rapi import jobs, reading, schemas, writing
+from gnttwist.rapi.openapi import PUBLISHED_AT, served
 from gnttwist.rapi.routes import BULK, DRY_RUN, LOCK, REASON, Argument, Method, Route
 from gnttwist.rapi.schemas import (
     CANCELLED,
@@ -81,6 +82,7 @@ def opcode_body(opcode: Opcode) -> dict[str, Any]:
         "x-opcode": opcode.op_id,
         "x-fixed": sorted(opcode.fixed),
         "x-renamed": dict(opcode.renamed),
+        "x-more": dict(opcode.more),
     }
 
 
@@ -231,6 +233,7 @@ def _instances() -> Iterator[Route]:
             DRY,
             renamed={"os": "os_type", "name": "instance_name"},
             adapt=writing.creation,
+            more={"__version__": {"const": 1}},
         ),
     )
     yield _job(
@@ -541,6 +544,7 @@ def _filters() -> Iterator[Route]:
 
 
 ROUTES: tuple[Route, ...] = (
+    _get(PUBLISHED_AT, "This description.", served(lambda: ROUTES), OBJECT),
     *_general(),
     *_nodes(),
     *_instances(),

@@ -115,6 +115,7 @@ class Opcode:
     @ivar renamed: Parameters that have another name in the body.
     @ivar forbidden: Parameters that nobody may set here.
     @ivar adapt: What else is done with the body.
+    @ivar more: What else the body must hold, as JSON schemas.
     """
 
     op_id: str
@@ -123,6 +124,7 @@ class Opcode:
     renamed: Mapping[str, str] = field(factory=dict)
     forbidden: tuple[str, ...] = ()
     adapt: Adapt | None = None
+    more: Mapping[str, Any] = field(factory=dict)
 
     @property
     def arguments(self) -> tuple[Argument, ...]:

@@ -50,7 +50,11 @@ class TableTests(SynchronousTestCase):
         self.assertEqual(wanted - ours, set())
         self.assertEqual(
             ours - wanted,
-            {("POST", "/2/jobs", "-"), ("PUT", "/2/networks/{network}/rename", "OP_NETWORK_RENAME")},
+            {
+                ("GET", "/openapi.json", "-"),
+                ("POST", "/2/jobs", "-"),
+                ("PUT", "/2/networks/{network}/rename", "OP_NETWORK_RENAME"),
+            },
         )
 
     def test_what_can_be_queried(self) -> None:
