@@ -30,8 +30,8 @@ Minutes that a code is good for.
 """
 
 SYSTEMD = Path("/run/systemd/system")
-UNITS = ("gnt-launcher.service", "gnt-noded.service", "gnt-confd.service")
-DAEMONS = ("gnt-noded", "gnt-confd")
+UNITS = ("gnt-launcher.service", "gnt-noded.service", "gnt-confd.service", "gnt-rapi.service")
+DAEMONS = ("gnt-noded", "gnt-confd", "gnt-rapi")
 
 
 @click.command()

@@ -108,16 +108,19 @@ def no_states(hv_state: Any, disk_state: Any) -> None:
             raise refuse(f"{name}: resources are not set by hand in this version of gnttwist")
 
 
-async def same_version(job: JobContext, node: Node) -> None:
+async def same_version(job: JobContext, node: Node, advice: str = "") -> None:
     """
     See that a node answers, and speaks our protocol.
 
+    @param advice: What to add where it does not answer.
     @raise OpPrereqError: It does not.
     """
     try:
         version = await job.call(node, "version", [])
     except NodeError as reason:
-        raise refuse(f"Node {node.name} does not tell its version: {reason}", ECode.ENVIRON) from reason
+        raise refuse(
+            f"Node {node.name} does not tell its version: {reason}{advice}", ECode.ENVIRON
+        ) from reason
     if version != CONFIG_VERSION:
         raise refuse(
             f"Node {node.name} speaks version {version} of the protocol, the master {CONFIG_VERSION}",

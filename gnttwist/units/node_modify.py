@@ -16,6 +16,11 @@ from gnttwist.units.locking import SHARED_BGL, node_locks, resource_locks
 from gnttwist.units.values import refuse
 
 
+RETURNING = (
+    ". If certificates were renewed while it was away, take it back with gnt node prepare and add --readd"
+)
+
+
 async def modify(job: JobContext, op: OpNodeSetParams) -> list[list[Any]]:
     """
     Change a node.
@@ -39,7 +44,7 @@ async def modify(job: JobContext, op: OpNodeSetParams) -> list[list[Any]]:
         raise refuse(f"Node {node.name} was removed meanwhile", ECode.NOENT)
     plan = node_roles.plan(config, op, node.uuid)
     if plan.returns:
-        await node_facts.same_version(job, plan.node)
+        await node_facts.same_version(job, plan.node, RETURNING)
         job.log(f"Node {node.name} comes back without being added again; make sure that it is well")
     certificates = {}
     if plan.promoted:

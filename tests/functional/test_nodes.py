@@ -17,7 +17,7 @@ import msgspec
 from twisted.trial.unittest import TestCase
 
 from gnttwist.paths import Paths
-from gnttwist.sandbox import processes
+from gnttwist.sandbox import lifecycle, processes
 from gnttwist.sandbox.layout import read_state
 from gnttwist.sandbox.processes import belonging, wait_until
 
@@ -107,6 +107,13 @@ class NodeTests(TestCase):
 
         return wait_until(look, 20)
 
+    def healthy(self, name: str) -> bool:
+        """
+        Whether all daemons of a node answer.
+        """
+        found = [each for each in lifecycle.status(self.sandbox.path) if each.node == name]
+        return len(found) > 2 and all(each.illness is None for each in found)
+
     def test_life(self) -> None:
         """
         A machine joins by a code that is good once, is drained, loses and gets its copy of the configuration, and is
@@ -126,6 +133,7 @@ class NodeTests(TestCase):
         self.assertTrue(self.has(self.spare, "config.data", name))
         self.assertTrue(self.has(self.second, "ssconf_node_list", name))
         self.assertIn("in order", self.gnt("cluster", "verify"))
+        self.assertTrue(wait_until(lambda: self.healthy(name), 20))
 
         self.gnt("node", "modify", name, "--drained", "yes")
         self.assertTrue(wait_until(lambda: not self.spare.config_export.exists(), 20))
