@@ -15,10 +15,12 @@ from gnttwist.units import candidates, node_facts, node_roles
 from gnttwist.units.locking import SHARED_BGL, node_locks, resource_locks
 from gnttwist.units.values import refuse
 
-
 RETURNING = (
     ". If certificates were renewed while it was away, take it back with gnt node prepare and add --readd"
 )
+"""
+What is said of a node that was offline and cannot be talked to.
+"""
 
 
 async def modify(job: JobContext, op: OpNodeSetParams) -> list[list[Any]]:
