@@ -49,9 +49,16 @@ def collect(paths: Paths, node: str, address: str) -> Package:
     The package for a new node, from the master's own files.
 
     @param address: Where the new node's daemons will listen.
+    @raise NotPossible: The cluster's certificate is being made anew.
     @raise OSError: A file that every node has cannot be read.
     """
     files = {name: (paths.data / name).read_bytes() for name in NEEDED}
+    if Credentials.from_pem(files["server.pem"]).others:
+        # What the machine would sign its certificate with is about to be forgotten.
+        raise NotPossible(
+            "the cluster's certificate is being made anew; try again when that is done. If it was interrupted, "
+            "gnt cluster renew-certs --new-cluster-certificate finishes it"
+        )
     for name in OPTIONAL:
         if (paths.data / name).exists():
             files[name] = (paths.data / name).read_bytes()

@@ -13,6 +13,12 @@ What every unit holds that does not need the cluster for itself.
 """
 
 
+CERTIFICATES = "cluster/certificates"
+"""
+The lock on nodes' certificates: exclusive while they are made anew, shared by who writes down which may call.
+"""
+
+
 def instance_lock(name: str) -> str:
     """
     The lock on an instance, which exists also before and after the instance.

@@ -16,8 +16,10 @@ from gnttwist.jobs.context import JobContext, LockMode
 from gnttwist.model.objects import Node, NodeGroup
 from gnttwist.model.opcode_node import OpNodeAdd
 from gnttwist.units import candidates, node_facts
-from gnttwist.units.locking import SHARED_BGL, node_locks
+from gnttwist.units.locking import CERTIFICATES, SHARED_BGL, node_locks
 from gnttwist.units.values import refuse
+
+SHARED_CERTIFICATES = {**SHARED_BGL, CERTIFICATES: LockMode.SHARED}
 
 
 async def add(job: JobContext, op: OpNodeAdd) -> None:
@@ -29,11 +31,11 @@ async def add(job: JobContext, op: OpNodeAdd) -> None:
     existing = _existing(config, op)
     if existing is None:
         group = _group(config, op.group)
-        await job.acquire({**SHARED_BGL, f"nodegroup/{group.uuid}": LockMode.SHARED})
+        await job.acquire({**SHARED_CERTIFICATES, f"nodegroup/{group.uuid}": LockMode.SHARED})
         uuid = await job.change("draw a UUID", lambda draft: draft.new_uuid())
     else:
         uuid = existing.uuid
-        await job.acquire({**SHARED_BGL, **node_locks([existing], LockMode.EXCLUSIVE)})
+        await job.acquire({**SHARED_CERTIFICATES, **node_locks([existing], LockMode.EXCLUSIVE)})
     config = await job.config()
     node = planned(config, op, uuid)
     await node_facts.same_version(job, node)

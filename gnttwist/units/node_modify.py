@@ -12,7 +12,7 @@ from gnttwist.jobs.context import JobContext, LockMode
 from gnttwist.model.objects import Node
 from gnttwist.model.opcode_node import OpNodeSetParams
 from gnttwist.units import candidates, node_facts, node_roles
-from gnttwist.units.locking import SHARED_BGL, node_locks, resource_locks
+from gnttwist.units.locking import CERTIFICATES, SHARED_BGL, node_locks, resource_locks
 from gnttwist.units.values import refuse
 
 RETURNING = (
@@ -34,9 +34,12 @@ async def modify(job: JobContext, op: OpNodeSetParams) -> list[list[Any]]:
     node = node_facts.find(config, op.node_name, op.node_uuid)
     refills = op.auto_promote and node_roles.might_demote(op)
     locked = list(config.nodes) if refills else [node]
+    # Not always: a node that a renewal waits for must be able to be marked offline.
+    promotes = {CERTIFICATES: LockMode.SHARED} if refills or node_roles.might_promote(op) else {}
     await job.acquire(
         {
             **SHARED_BGL,
+            **promotes,
             **node_locks(locked, LockMode.EXCLUSIVE),
             **resource_locks([node], LockMode.EXCLUSIVE),
         }

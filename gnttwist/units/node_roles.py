@@ -48,6 +48,13 @@ def might_demote(op: OpNodeSetParams) -> bool:
     return bool(op.master_candidate is False or op.offline or op.drained or op.master_capable is False)
 
 
+def might_promote(op: OpNodeSetParams) -> bool:
+    """
+    Whether the opcode can make a node a candidate.
+    """
+    return bool(op.master_candidate or op.master_capable or False in (op.drained, op.offline))
+
+
 def check(op: OpNodeSetParams) -> None:
     """
     @raise OpPrereqError: The opcode contradicts itself, or asks for nothing.

@@ -17,14 +17,9 @@ from gnttwist.jobs.context import JobContext, LockMode
 from gnttwist.model.objects import COMING_CERTIFICATES, Node
 from gnttwist.model.opcode_cluster import OpClusterRenewCrypto
 from gnttwist.units import node_facts
-from gnttwist.units.locking import SHARED_BGL
+from gnttwist.units.locking import CERTIFICATES, SHARED_BGL
 from gnttwist.units.values import refuse
 from gnttwist.wire.ssconf import certificates
-
-LOCK = {"cluster/certificates": LockMode.EXCLUSIVE}
-"""
-One renewal at a time; nothing else takes this lock.
-"""
 
 DATA = "/var/lib/ganeti"
 SERVER, CANDIDATES = f"{DATA}/server.pem", f"{DATA}/ssconf_master_candidates_certs"
@@ -55,7 +50,7 @@ async def renew(job: JobContext, op: OpClusterRenewCrypto) -> None:
     nodes = op.node_certificates or op.cluster_certificate
     if not names and not nodes:
         raise refuse("There is nothing to renew: name at least one kind of key or certificate")
-    await job.acquire({**SHARED_BGL, **LOCK})
+    await job.acquire({**SHARED_BGL, CERTIFICATES: LockMode.EXCLUSIVE})
     config = await job.config()
     for node in _online(config):
         await node_facts.same_version(job, node)

@@ -5,6 +5,7 @@ Tests for L{gnttwist.joining.files}.
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+from attrs import evolve
 
 from gnttwist.joining.files import NotPossible, collect, install, membership
 from gnttwist.net import certificates
@@ -58,6 +59,15 @@ class FilesTests(NodeTestCase):
         self.assertEqual(address_of(NEW, package.ssconf["node_primary_ips"]), "192.0.2.2")
         self.assertEqual(address_of(NODE, package.ssconf["node_primary_ips"]), "192.0.2.1")
         self.assertEqual(package.cluster, "cluster.example.com")
+
+    def test_renewal(self) -> None:
+        """
+        While the cluster's certificate is made anew, nothing is given.
+        """
+        other = certificates.new_cluster_certificate(NOW)
+        both = evolve(self.cluster, others=(other.certificate,))
+        (self.master.data / "server.pem").write_bytes(both.pem())
+        self.assertIn("renew-certs", str(self.assertRaises(NotPossible, self.package)))
 
     def test_installed(self) -> None:
         """

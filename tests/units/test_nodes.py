@@ -14,6 +14,7 @@ from gnttwist.jobs.context import LockMode
 from gnttwist.model.objects import Disk, Instance, Node, NodeGroup
 from gnttwist.model.opcodes import parse
 from gnttwist.testing.context import MemoryJobContext
+from gnttwist.units.locking import CERTIFICATES
 from gnttwist.units.redistribution import MARK
 from gnttwist.units.table import UNITS
 from tests.units.world import World, cluster_of, uuid
@@ -225,6 +226,16 @@ class SetParamsTests(NodeTestCase):
         self.assertEqual(result, [["master_candidate", "False"], ["drained", "True"]])
         self.assertEqual(flags(job.config_now, 2), "d")
         self.assertNotIn(uuid(2), job.config_now.cluster.candidate_certs)
+
+    def test_renewal(self) -> None:
+        """
+        What may make a node a candidate waits for certificates that are made anew; marking it offline does not.
+        """
+        job, _ = self.modified(offline=True)
+        self.assertNotIn(CERTIFICATES, job.locks.held(7))
+        self.config = job.config_now
+        job, _ = self.modified(offline=False)
+        self.assertEqual(job.locks.held(7)[CERTIFICATES], LockMode.SHARED)
 
     def test_offline_and_back(self) -> None:
         """

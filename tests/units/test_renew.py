@@ -15,6 +15,7 @@ from gnttwist.jobs.context import LockMode
 from gnttwist.model.objects import COMING_CERTIFICATES
 from gnttwist.model.opcodes import parse
 from gnttwist.testing.context import MemoryJobContext
+from gnttwist.units.locking import CERTIFICATES
 from gnttwist.units.renew import CANDIDATES, renew
 from tests.units.world import World, cluster_of, uuid
 
@@ -112,7 +113,7 @@ class RenewTests(SynchronousTestCase):
         self.assertEqual(cluster.candidate_certs, {uuid(n): f"new node{n}.example.com" for n in (1, 2, 3)})
         self.assertNotIn(COMING_CERTIFICATES, cluster.extra)
         self.assertEqual(len(self.world.history), 3)
-        self.assertEqual(job.locks.held(7)["cluster/certificates"], LockMode.EXCLUSIVE)
+        self.assertEqual(job.locks.held(7)[CERTIFICATES], LockMode.EXCLUSIVE)
 
     def test_not_candidates(self) -> None:
         """
