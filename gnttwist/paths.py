@@ -136,6 +136,18 @@ class Paths:
         """
         return self.data / "watcher.pause"
 
+    def watcher_state(self, group: str) -> Path:
+        """
+        What the watcher remembers of a group, by the group's UUID.
+        """
+        return self.data / f"watcher.{group}.data"
+
+    def watcher_status(self, group: str) -> Path:
+        """
+        Which states the watcher has seen a group's instances in.
+        """
+        return self.data / f"watcher.{group}.instance-status"
+
     def ssconf(self, key: str) -> Path:
         """
         The file of one simple configuration value.

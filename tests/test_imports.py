@@ -44,7 +44,9 @@ ALLOWED: dict[str, set[str]] = {
     "testing": BASE | {"wire", "net", "client", "store", "config", "jobs", "noded", "launcher"},
     "joining": BASE | {"wire", "net", "config"},
     "sandbox": BASE | {"wire", "net", "client", "store", "config"},
-    "cli": BASE | {"wire", "net", "client", "store", "config", "sandbox", "joining", "functions.leaving"},
+    "watcher": BASE | {"wire", "client"},
+    "cli": BASE
+    | {"wire", "net", "client", "store", "config", "sandbox", "watcher", "joining", "functions.leaving"},
 }
 NO_OUTSIDE_WORLD = {
     "model": {"twisted", "time", "os", "socket", "random", "threading"},

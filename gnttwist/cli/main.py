@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "tags": ("gnttwist.cli.tags", "Find objects by their tags."),
     "job": ("gnttwist.cli.job", "List, describe, follow, cancel and archive jobs; what they wait for."),
     "filter": ("gnttwist.cli.filter", "Rules that hold back or refuse jobs."),
+    "watcher": ("gnttwist.cli.watcher", "Start again what should be up and is not; for timers."),
     "debug": ("gnttwist.cli.debug", "Test jobs; who holds which lock."),
     "confd": ("gnttwist.cli.confd", "Ask the configuration daemon."),
     "sandbox": ("gnttwist.cli.sandbox", "Virtual clusters on this machine, for trying and testing."),

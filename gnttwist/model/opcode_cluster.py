@@ -82,6 +82,16 @@ class OpClusterVerify(Opcode, frozen=True, kw_only=True):
     verify_clutter: bool = False
 
 
+class OpClusterVerifyDisks(Opcode, frozen=True, kw_only=True):
+    """
+    Submit the jobs that verify the disks of each group's instances.
+
+    @ivar group_name: Only this group.
+    """
+
+    group_name: NonEmpty | None = None
+
+
 class OpClusterVerifyConfig(Opcode, frozen=True, kw_only=True):
     """
     Check the configuration against itself.

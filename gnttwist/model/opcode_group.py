@@ -79,6 +79,16 @@ class OpGroupRemove(Opcode, frozen=True, kw_only=True):
     group_name: NonEmpty
 
 
+class OpGroupVerifyDisks(Opcode, frozen=True, kw_only=True):
+    """
+    See whether the disks of a group's instances are there and usable.
+    """
+
+    summary_field: ClassVar[str | None] = "group_name"
+
+    group_name: NonEmpty
+
+
 class OpGroupEvacuate(Opcode, frozen=True, kw_only=True):
     """
     Move all instances of a group to other groups.

@@ -16,6 +16,7 @@ from gnttwist.model.opcode_cluster import (
     OpClusterRenewCrypto,
     OpClusterVerify,
     OpClusterVerifyConfig,
+    OpClusterVerifyDisks,
     OpClusterVerifyGroup,
     OpOsDiagnose,
     OpTestAllocator,
@@ -29,6 +30,7 @@ from gnttwist.model.opcode_group import (
     OpGroupRemove,
     OpGroupRename,
     OpGroupSetParams,
+    OpGroupVerifyDisks,
 )
 from gnttwist.model.opcode_instance import (
     OpInstanceConsole,
@@ -77,6 +79,7 @@ _ALL: tuple[type[Opcode], ...] = (
     OpClusterRenewCrypto,
     OpClusterVerify,
     OpClusterVerifyConfig,
+    OpClusterVerifyDisks,
     OpClusterVerifyGroup,
     OpGroupAdd,
     OpGroupAssignNodes,
@@ -84,6 +87,7 @@ _ALL: tuple[type[Opcode], ...] = (
     OpGroupRemove,
     OpGroupRename,
     OpGroupSetParams,
+    OpGroupVerifyDisks,
     OpInstanceActivateDisks,
     OpInstanceConsole,
     OpInstanceCreate,

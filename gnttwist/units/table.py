@@ -27,6 +27,7 @@ from gnttwist.units import (
     os_diagnose,
     power,
     tags,
+    verify_disks,
 )
 from gnttwist.units.allocator_test import show as show_allocator
 from gnttwist.units.create import create
@@ -54,6 +55,7 @@ _ALL: tuple[Unit[Any], ...] = (
     Unit(cluster_opcodes.OpClusterRedistConf, 1, redistribute),
     Unit(cluster_opcodes.OpClusterRenewCrypto, 1, renew),
     Unit(cluster_opcodes.OpClusterVerify, 1, cluster.verify),
+    Unit(cluster_opcodes.OpClusterVerifyDisks, 1, verify_disks.everywhere),
     Unit(cluster_opcodes.OpClusterVerifyConfig, 1, verify_config),
     Unit(cluster_opcodes.OpClusterVerifyGroup, 2, verify_group, others.CLUSTER_VERIFY),
     Unit(cluster_opcodes.OpOsDiagnose, 1, os_diagnose.diagnose),
@@ -65,6 +67,7 @@ _ALL: tuple[Unit[Any], ...] = (
     Unit(group_opcodes.OpGroupEvacuate, 1, group.evacuate, others.GROUP_EVACUATE),
     Unit(group_opcodes.OpGroupRemove, 1, group.remove, others.GROUP_REMOVE),
     Unit(group_opcodes.OpGroupRename, 1, group.rename, others.GROUP_RENAME),
+    Unit(group_opcodes.OpGroupVerifyDisks, 1, verify_disks.of_group),
     Unit(group_opcodes.OpGroupSetParams, 1, group_parameters.modify, others.GROUP_MODIFY),
     Unit(network_opcodes.OpNetworkAdd, 1, network.add, others.NETWORK_ADD),
     Unit(network_opcodes.OpNetworkConnect, 1, network_connection.connect, others.NETWORK_CONNECT),
