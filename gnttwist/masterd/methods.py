@@ -17,6 +17,7 @@ from twisted.logger import Logger
 from gnttwist.config.snapshot import Snapshot
 from gnttwist.errors import ECode, JobLost, OperationError, OpPrereqError
 from gnttwist.masterd.cluster_info import cluster_info, config_value
+from gnttwist.masterd.config_changes import ConfigChanges
 from gnttwist.masterd.encoded import Encoded
 from gnttwist.masterd.filter_rules import FilterRules
 from gnttwist.masterd.job_changes import Change, change_of, check_fields, lines_since, values_of
@@ -60,6 +61,7 @@ class Methods:
     _rules: FilterRules
     _watcher: WatcherPause
     _limits: QueueLimits
+    _config_changes: ConfigChanges
     _submissions: SubmissionLog = field(init=False)
     _info: Encoded[Snapshot] = field(factory=lambda: Encoded(cluster_info), init=False)
     _changes: Encoded[Change] = field(factory=lambda: Encoded(list), init=False)
@@ -74,6 +76,7 @@ class Methods:
             luxi.PickupJob: self._pickup,
             luxi.WaitForJobChange: self._wait_for_change,
             luxi.WaitForAnyJobChange: self._wait_for_any_change,
+            luxi.WaitForConfigChange: self._wait_for_config,
             luxi.CancelJob: self._cancel,
             luxi.ArchiveJob: self._archive,
             luxi.AutoArchiveJobs: self._auto_archive,
@@ -166,6 +169,11 @@ class Methods:
             return [revision, [[view.id, values_of(view, call.fields)] for view in views]]
         told = [[view.id, values_of(view, call.fields), lines_since(view, call.revision)] for view in views]
         return [revision, told, moment]
+
+    async def _wait_for_config(self, call: luxi.WaitForConfigChange, peer: Peer, message: bytes) -> list[Any]:
+        timeout = min(max(call.timeout, 0.0), luxi.WAIT_LIMIT)
+        revision, changes = await self._config_changes.wait(call.revision, timeout)
+        return [revision, None if changes is None else [each.to_wire() for each in changes]]
 
     async def _cancel(self, call: luxi.CancelJob, peer: Peer, message: bytes) -> list[Any]:
         job = job_id(call.job_id)

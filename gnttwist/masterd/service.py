@@ -32,6 +32,7 @@ from gnttwist.errors import GnttwistError
 from gnttwist.jobs.opcodes import Opcodes
 from gnttwist.jobs.queue import Queue
 from gnttwist.masterd.compaction import Compaction
+from gnttwist.masterd.config_changes import ConfigChanges
 from gnttwist.masterd.distribution import Distribution
 from gnttwist.masterd.feed import FeedFactory
 from gnttwist.masterd.filter_rules import FilterRules
@@ -179,8 +180,19 @@ class MasterDaemon(Service):
         await watcher.load()
         rules = FilterRules(configuration, lambda: queue.last_id, time.time, SystemRandom())
         limits = QueueLimits(configuration, time.time, SystemRandom())
+        changes = ConfigChanges(reactor, configuration)
+        changes.start()
+        self._to_stop.append(changes.stop)
         methods = Methods(
-            queue, reactor, time.time, lambda: configuration.snapshot, sources, rules, watcher, limits
+            queue,
+            reactor,
+            time.time,
+            lambda: configuration.snapshot,
+            sources,
+            rules,
+            watcher,
+            limits,
+            changes,
         )
         self._listen(LuxiFactory(reactor, methods), paths.luxi_socket, "daemons")
         self._log.info("ready on {path}", path=paths.luxi_socket)

@@ -158,12 +158,22 @@ def down(directory: Path) -> None:
         raise SandboxError(f"cannot remove {reason.filename}: {reason.strerror}") from reason
 
 
+HALTS = 5
+"""
+How often to look for processes that were being forked while others were ended.
+"""
+
+
 def halt(sandbox: Sandbox) -> None:
     """
     End every process of a sandbox: daemons in order, then launchers, what they forked, and guests.
     """
     processes.stop(Process(each.pid, each.started) for each in sandbox.daemons)
-    processes.stop(_all_processes(sandbox))
+    for _ in range(HALTS):
+        found = list(_all_processes(sandbox))
+        if not found:
+            break
+        processes.stop(found)
 
 
 def status(directory: Path) -> list[Health]:

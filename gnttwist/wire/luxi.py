@@ -127,6 +127,17 @@ class WaitForAnyJobChange(Call, frozen=True):
     moment: int | None = None
 
 
+class WaitForConfigChange(Call, frozen=True):
+    """
+    Our own: answer when the configuration has changed since a revision. Answers the revision to go on from, and
+    C{[kind, uuid, name, whether it is there]} for each object that changed, none if nothing did in time; null where
+    nobody knows what changed since then, as for the revision 0: then everything is to be looked at.
+    """
+
+    revision: int
+    timeout: float
+
+
 class CancelJob(Call, frozen=True):
     """
     Ask a job to end; answers whether it did, and a sentence.

@@ -25,7 +25,7 @@ from gnttwist.functions.hypervisor.kvm.hypervisor import KVMHypervisor
 from gnttwist.functions.hypervisor.kvm.places import Places
 from gnttwist.functions.registry import FunctionError
 from gnttwist.paths import Paths
-from tests.functions.context import NODE, Recorder, instance
+from tests.functions.context import Recorder, instance
 
 MAC = "aa:00:00:00:00:01"
 FROM_GUEST = 20.0
@@ -59,7 +59,7 @@ class Node:
     """
 
     def __init__(self, root: Path) -> None:
-        self.context = Recorder(Paths(root, NODE))
+        self.context = Recorder(Paths(root, root.name))
         self.places = Places(self.context.paths)
         self.kvm = KVMHypervisor()
         self.disk = root / "disk"

@@ -15,7 +15,6 @@ import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
 import gnttwist
-from tests.functions.context import NODE
 
 QEMU = "/usr/bin/qemu-system-x86_64"
 PREPARE = """
@@ -46,7 +45,7 @@ class NetworkTests(SynchronousTestCase):
         however that ends; what cannot be connected is refused, and leaves nothing; an administrator's script is asked
         first.
         """
-        root = Path(tempfile.mkdtemp(prefix="gnt-")) / NODE
+        root = Path(tempfile.mkdtemp(prefix="gnt-")) / f"node{os.getpid()}.example.com"
         root.mkdir()
         self.addCleanup(shutil.rmtree, root.parent)
         done = subprocess.run(

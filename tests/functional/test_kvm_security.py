@@ -23,9 +23,13 @@ from gnttwist.functions.hypervisor.kvm.places import Places
 from gnttwist.functions.hypervisor.kvm.process import Process
 from gnttwist.functions.registry import FunctionError
 from gnttwist.paths import Paths
-from tests.functions.context import NODE, NodeTestCase, Recorder, instance
+from tests.functions.context import NodeTestCase, Recorder, instance
 
 QEMU = "/usr/bin/qemu-system-x86_64"
+NODE = f"node{os.getpid()}.example.com"
+"""
+Its own: guests' control groups are the machine's, and are named by node and guest.
+"""
 FIRST, LAST = 61_000, 61_039
 """
 Users that no system gives out.

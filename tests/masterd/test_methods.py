@@ -19,6 +19,7 @@ from gnttwist.config.service import Configuration
 from gnttwist.errors import JobLost, OperationError, OpPrereqError
 from gnttwist.jobs.limits import max_queued
 from gnttwist.jobs.live import JobView
+from gnttwist.masterd.config_changes import ConfigChanges
 from gnttwist.masterd.filter_rules import FilterRules
 from gnttwist.masterd.luxi import Answer
 from gnttwist.masterd.methods import Methods
@@ -190,6 +191,7 @@ class MethodsTests(SynchronousTestCase):
             rules,
             self.watcher,
             QueueLimits(self.configuration, lambda: self.now, Random(1)),
+            ConfigChanges(self.clock, self.configuration),
         )
 
     def answering(self, call: luxi.Call) -> Deferred[Answer]:
