@@ -48,7 +48,9 @@ async def grow(job: JobContext, op: OpInstanceGrowDisk) -> None:
     if config.cluster.prealloc_wipe_disks:
         config = await job.config()
         await disk_making.wipe(job, config, node, op.disk, config.disks[disk.uuid], disk.size)
-    if not instance.disks_active:
+    if instance.disks_active:
+        job.log("A guest that runs sees the new size when it is started the next time")
+    else:
         await running.deactivate(job, config, instance)
 
 

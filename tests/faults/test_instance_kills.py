@@ -144,6 +144,7 @@ class InstanceKillTests(TestCase):
             status = self.end_of(job, what)
             self.assertEqual(status, "success", f"{what}: {self.victims.gnt('job', 'info', str(job))}")
         self.agree("after all changes")
+        self.victims.gnt("cluster", "verify")
         self.victims.gnt("instance", "remove", "-f", "inst2")
         self.agree("after removal")
 
