@@ -19,9 +19,9 @@ from gnttwist.net.tls import for_joining
 from gnttwist.wire import join
 from gnttwist.wire.framing import Splitter
 
-CONNECTION_TIME = 60.0
+PROOF_TIME, PACKAGE_TIME = 10.0, 60.0
 """
-Seconds that a conversation may take.
+Seconds that the other side has to prove that it is the master, and then to bring the package and hear of it.
 """
 
 CONNECTIONS_LIMIT = 16
@@ -40,6 +40,8 @@ class JoinEnded(GnttwistError):
     Nobody joined: the code has expired, or was guessed at too often.
     """
 
+
+EXPIRED = "the code has expired"
 
 Install = Callable[[join.Package], "Deferred[str]"]
 """
@@ -84,7 +86,7 @@ class Joining:
             port, factory, for_joining(self.own), CONNECTIONS_LIMIT, address
         )
         self._port = found
-        self._expiry = self.clock.callLater(lifetime, self._end, JoinEnded("the code has expired"))
+        self._expiry = self.clock.callLater(lifetime, self._end, JoinEnded(EXPIRED))
         return found
 
     def admit(self) -> bool:
@@ -131,13 +133,15 @@ class Joining:
         Install a package, of which there is one.
         """
         if self._taken or self.done.called:
-            return join.Done(reason="this code was used already")
+            return join.Done(reason="this code was used already, or has expired")
         self._taken = True
         try:
             certificate = await self._install(package)
         except (GnttwistError, OSError) as reason:
             # Nothing was taken, so the code is as good as before.
             self._taken = False
+            if self._expiry is not None and not self._expiry.active():
+                self._end(JoinEnded(EXPIRED))
             return join.Done(reason=str(reason))
         self._installed = package
         self._stop()
@@ -176,6 +180,7 @@ class JoinProtocol(Protocol):
     _proven = False
     _taking = False
     _lost = False
+    _closed = False
     _deadline: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
@@ -186,7 +191,7 @@ class JoinProtocol(Protocol):
         if not self._admitted:
             self._close()
             return
-        self._deadline = joining.clock.callLater(CONNECTION_TIME, self._close)
+        self._deadline = joining.clock.callLater(PROOF_TIME, self._close)
         self._hello = joining.hello()
         self.transport.write(join.encode(self._hello))
 
@@ -195,7 +200,8 @@ class JoinProtocol(Protocol):
             return
         try:
             for message in self._splitter.feed(data):
-                self._receive(message)
+                if not self._closed:
+                    self._receive(message)
         except RemoteError as reason:
             self._log.info("{peer} is not a master: {reason}", peer=self._peer, reason=reason)
             self._close()
@@ -209,6 +215,8 @@ class JoinProtocol(Protocol):
                 self._close()
                 return
             self._proven = True
+            if self._deadline is not None:
+                self._deadline.reset(PACKAGE_TIME)
             self._splitter = Splitter(join.PACKAGE_LIMIT)
             self.transport.write(join.encode(answer))
         elif not self._taking:
@@ -231,6 +239,7 @@ class JoinProtocol(Protocol):
         return None if self.transport is None else getattr(self.transport.getPeer(), "host", None)
 
     def _close(self) -> None:
+        self._closed = True
         if self.transport is not None:
             self.transport.abortConnection()  # type: ignore[attr-defined]  # TCP's and TLS's have it
 

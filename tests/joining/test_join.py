@@ -165,6 +165,28 @@ class JoinTests(TestCase):
                     return
 
     @inlineCallbacks
+    def test_expired_while_taking(self) -> Result:
+        """
+        A code that expires while a package is taken, which then fails, has expired.
+        """
+        taking: Deferred[str] = Deferred()
+        self.outcomes = [lambda: taking]
+        giving = self.give()
+        while self.outcomes:
+            pause: Deferred[None] = Deferred()
+            reactor.callLater(0.01, pause.callback, None)
+            yield pause
+        assert self.joining._expiry is not None
+        self.joining._expiry.reset(0)
+        pause = Deferred()
+        reactor.callLater(0.01, pause.callback, None)
+        yield pause
+        self.assertFalse(self.joining.done.called)
+        taking.errback(NotPossible("the disk is full"))
+        yield self.assertFailure(giving, master.JoinFailed)
+        yield self.assertFailure(self.joining.done, listener.JoinEnded)
+
+    @inlineCallbacks
     def test_expired(self) -> Result:
         """
         A code expires.
