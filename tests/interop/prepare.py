@@ -11,10 +11,17 @@ import sys
 import venv
 from pathlib import Path
 
-PACKAGES = ("ganeti-3.0", "ganeti-haskell-3.0", "libpcre3", "ganeti-os-noop", "ganeti-instance-debootstrap")
+PACKAGES = (
+    "ganeti-3.0",
+    "ganeti-haskell-3.0",
+    "ganeti-htools-3.0",
+    "libpcre3",
+    "ganeti-os-noop",
+    "ganeti-instance-debootstrap",
+)
 """
-The third is a library that the programs in the second need, and few machines still have; the last two are operating
-system definitions.
+The fourth is a library that the programs in the two before it need, and few machines still have; the last two are
+operating system definitions.
 """
 REQUIREMENTS = (
     # The versions in Debian 12, which these tools were released with; the others are whatever is current.
