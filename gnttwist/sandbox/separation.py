@@ -14,7 +14,7 @@ The first of the numbers that are users and groups in sandboxes. The machine nee
 ids leaves 1879048192 to 2147483647 to nobody.
 """
 
-LOGS = ("gnt-noded", "gnt-confd", "gnt-masterd", "gnt-launcher")
+LOGS = ("gnt-noded", "gnt-confd", "gnt-masterd", "gnt-rapi", "gnt-launcher")
 """
 Whose logs are there from the start, so that each can be its daemon's.
 """
