@@ -125,6 +125,27 @@ def instance_balloon_memory(context: Context, instance: Any, memory: Any) -> Non
         hypervisor(wanted.hypervisor).balloon(context, wanted.name, size)
 
 
+@function("resize_disk")
+def resize_disk(context: Context, instance: Any, disk: Any, new_size: Any) -> bool:
+    """
+    Tell an instance that runs that one of its disks has grown.
+
+    @param new_size: In bytes.
+    @return: Whether it runs.
+    """
+    wanted = arguments.instance(instance)
+    grown = arguments.disk(disk)
+    size = arguments.shaped(int, new_size, "size")
+    if not grown.uuid or size <= 0:
+        raise FunctionError(f"Invalid disk {grown.uuid!r:.80} or size {size}")
+    guests = hypervisor(wanted.hypervisor)
+    with alone(context, wanted.name):
+        if guests.info(context, wanted.name) is None:
+            return False
+        guests.resize(context, wanted.name, grown, size)
+        return True
+
+
 @function("instance_info")
 def instance_info(context: Context, instance: Any, hname: Any, hvparams: Any) -> dict[str, Any]:
     """

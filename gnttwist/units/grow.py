@@ -6,13 +6,13 @@ import msgspec
 
 from gnttwist.config.parameters import group_ipolicy
 from gnttwist.config.snapshot import Snapshot
-from gnttwist.errors import ECode, OpExecError
+from gnttwist.errors import ECode, NodeError, OpExecError
 from gnttwist.jobs.context import JobContext, LockMode
 from gnttwist.model.objects import Disk, Instance, Node
 from gnttwist.model.opcode_instance_disks import OpInstanceGrowDisk
 from gnttwist.units import disk_making, running
 from gnttwist.units.changes import set_disk
-from gnttwist.units.encode import disk_dict, group_of
+from gnttwist.units.encode import disk_dict, group_of, instance_dict
 from gnttwist.units.policy import specification, violations
 from gnttwist.units.space import enough_space
 from gnttwist.units.target import locked
@@ -49,7 +49,7 @@ async def grow(job: JobContext, op: OpInstanceGrowDisk) -> None:
         config = await job.config()
         await disk_making.wipe(job, config, node, op.disk, config.disks[disk.uuid], disk.size)
     if instance.disks_active:
-        job.log("A guest that runs sees the new size when it is started the next time")
+        await _tell_guest(job, instance.uuid, disk.uuid)
     else:
         await running.deactivate(job, config, instance)
 
@@ -104,3 +104,17 @@ async def _grow(
     for backing in (True, False):
         await job.call(node, "blockdev_grow", [members, amount, False, backing, False])
     await job.change("the new size", set_disk(disk.uuid, size=disk.size + amount))
+
+
+async def _tell_guest(job: JobContext, uuid: str, disk: str) -> None:
+    """
+    Let a guest that runs see the new size. One that cannot sees it when it is started the next time.
+    """
+    config = await job.config()
+    instance, grown = config.instances[uuid], config.disks[disk]
+    members = instance_dict(config, instance, config.disks_of(instance))
+    arguments = [members, disk_dict(config, grown, group_of(config, instance)), grown.size * MIB]
+    try:
+        await job.call(config.nodes[instance.primary_node], "resize_disk", arguments)
+    except NodeError as reason:
+        job.log(f"The guest sees the new size when it is started the next time: {reason}")

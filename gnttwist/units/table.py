@@ -83,7 +83,7 @@ _ALL: tuple[Unit[Any], ...] = (
     Unit(instance_opcodes.OpInstanceConsole, 1, instance_data.console),
     Unit(instance_opcodes.OpInstanceCreate, 3, create, instances.INSTANCE_ADD),
     Unit(instance_opcodes.OpInstanceFailover, 1, failover, instances.INSTANCE_FAILOVER),
-    Unit(disk_opcodes.OpInstanceGrowDisk, 1, grow, instances.DISK_GROW),
+    Unit(disk_opcodes.OpInstanceGrowDisk, 2, grow, instances.DISK_GROW),
     Unit(instance_opcodes.OpInstanceMultiAlloc, 1, multi_alloc),
     Unit(instance_opcodes.OpInstanceQueryData, 1, instance_data.query_data),
     Unit(instance_opcodes.OpInstanceReboot, 1, reboot, instances.INSTANCE_REBOOT),

@@ -172,6 +172,12 @@ FUNCTIONS: dict[str, Signature] = _table(
         limit=SLOW,
         changing=True,
     ),
+    Signature(
+        "resize_disk",
+        {"instance": InstanceArgument, "disk": DiskArgument, "new_size": int},
+        bool,
+        changing=True,
+    ),
     Signature("instance_balloon_memory", {"instance": InstanceArgument, "memory": int}, changing=True),
     Signature(
         "instance_info",

@@ -19,6 +19,7 @@ from gnttwist.functions.instances import (
     instance_reboot,
     instance_shutdown,
     instance_start,
+    resize_disk,
 )
 from gnttwist.functions.registry import FunctionError
 from gnttwist.functions.storage.blockdev import blockdev_create
@@ -82,6 +83,16 @@ class FakeInstanceTests(NodeTestCase):
         info = instance_info(self.context, NAME, "fake", {})
         self.assertEqual((info["memory"], info["vcpus"]), (64, 2))
         self.assertRaises(FunctionError, instance_balloon_memory, self.context, instance(), -1)
+
+    def test_resize(self) -> None:
+        """
+        An instance that runs is told that a disk has grown; one that does not run is not.
+        """
+        self.assertFalse(resize_disk(self.context, instance(), disk(), 1 << 20))
+        instance_start(self.context, instance(), False, TRAIL)
+        self.assertTrue(resize_disk(self.context, instance(), disk(), 1 << 20))
+        self.assertRaises(FunctionError, resize_disk, self.context, instance(), disk(uuid=""), 1)
+        self.assertRaises(FunctionError, resize_disk, self.context, instance(), disk(), 0)
 
     def test_disks(self) -> None:
         """

@@ -103,6 +103,7 @@ class KVMLifeTests(SandboxTestCase):
         self.ran("reboot", "-t", "hard", "guest1")
         self.assertEqual(self.asked("guest1", "cat /sys/block/vdb/size"), str((32 << 20) // 512))
         self.ran("grow-disk", "guest1", "1", "32M")
+        self.assertEqual(self.asked("guest1", "cat /sys/block/vdb/size"), str((64 << 20) // 512))
         self.ran("shutdown", "guest1")
         self.ran("rename", "guest1", "guest2")
         self.ran("startup", "guest2")

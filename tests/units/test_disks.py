@@ -8,7 +8,7 @@ from gnttwist.errors import FunctionDied, FunctionFailed
 from gnttwist.model.opcodes import parse
 from gnttwist.testing.context import MemoryJobContext
 from gnttwist.units.grow import grow
-from tests.units.one_instance import InstanceTestCase
+from tests.units.one_instance import NAME, InstanceTestCase
 from tests.units.world import NodeState, cluster_of, uuid
 
 
@@ -50,6 +50,18 @@ class GrowTests(DisksTestCase):
         self.assertEqual(self.sizes(job), [3000, 2560])
         _, job = self.ran("OP_INSTANCE_GROW_DISK", disk=0, amount=3000, absolute=True)
         self.assertEqual(job.called("blockdev_grow"), [])
+
+    def test_guest(self) -> None:
+        """
+        A guest that runs is told; if it cannot be, that is told, and the disk has grown all the same.
+        """
+        _, job = self.ran("OP_INSTANCE_GROW_DISK", disk=1, amount=512)
+        [(_, [members, _, size])] = job.called("resize_disk")
+        self.assertEqual((members["name"], size), (NAME, 2560 << 20))
+        self.world.failing["resize_disk"] = lambda node: FunctionFailed("no luck")
+        _, job = self.ran("OP_INSTANCE_GROW_DISK", disk=1, amount=512)
+        self.assertEqual(self.sizes(job), [1024, 3072])
+        self.assertIn("no luck", job.lines[-1])
 
     def test_stopped(self) -> None:
         """

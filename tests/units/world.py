@@ -266,6 +266,11 @@ class World:
     def _instance_balloon_memory(self, state: NodeState, instance: Any, memory: int) -> None:
         state.guests[instance["name"]] = memory
 
+    def _resize_disk(self, state: NodeState, instance: Any, disk: Any, size: int) -> bool:
+        if state.disks[disk["logical_id"][1]] << 20 != size:
+            raise FunctionFailed("It has another size")
+        return instance["name"] in state.guests
+
     def _instance_os_add(self, state: NodeState, instance: Any, reinstall: bool, debug: int) -> None:
         for disk in instance["disks_info"]:
             if disk["logical_id"][1] not in state.linked:

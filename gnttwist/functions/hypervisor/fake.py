@@ -16,6 +16,7 @@ from gnttwist.functions import arguments, files
 from gnttwist.functions.facts import node_facts
 from gnttwist.functions.hypervisor.interface import AttachedDisk, GuestInfo
 from gnttwist.functions.registry import Context, FunctionError
+from gnttwist.wire.call_types import DiskArgument
 
 PARAMETERS = frozenset({"migration_mode"})
 """
@@ -61,6 +62,11 @@ class FakeHypervisor:
         if found is None:
             raise FunctionError(f"Failed to change the memory of instance {name}: not running")
         self._write(context, name, memory, found.vcpus)
+
+    def resize(self, context: Context, name: str, disk: DiskArgument, size: int) -> None:
+        """
+        Nobody looks.
+        """
 
     def info(self, context: Context, name: str) -> GuestInfo | None:
         """

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from attrs import frozen
 
 from gnttwist.functions.registry import Context
+from gnttwist.wire.call_types import DiskArgument
 
 RUNNING = 0
 SHUT_DOWN = 1
@@ -97,6 +98,14 @@ class Hypervisor(Protocol):
 
         @param memory: In MiB.
         @raise FunctionError: It does not run, or cannot have another size.
+        """
+
+    def resize(self, context: Context, name: str, disk: DiskArgument, size: int) -> None:
+        """
+        Tell a guest that runs that one of its disks has grown.
+
+        @param size: In bytes.
+        @raise FunctionError: It does not have this disk, or cannot be told.
         """
 
     def info(self, context: Context, name: str) -> GuestInfo | None:

@@ -30,7 +30,7 @@ from gnttwist.functions.hypervisor.kvm.presence import Taken, take
 from gnttwist.functions.hypervisor.kvm.process import running
 from gnttwist.functions.hypervisor.kvm.taps import Tap
 from gnttwist.functions.registry import Context, FunctionError
-from gnttwist.wire.call_types import InstanceArgument
+from gnttwist.wire.call_types import DiskArgument, InstanceArgument
 
 CONSOLE_WRAPPER = "/usr/lib/ganeti/tools/kvm-console-wrapper"
 SOCAT = "/usr/bin/socat"
@@ -121,6 +121,15 @@ class KVMHypervisor:
             raise FunctionError(f"Failed to change the memory of instance {name}: not running")
         with process, monitor(places.socket(name, "qmp")) as connected:
             connected.execute("balloon", {"value": memory << 20})
+
+    def resize(self, context: Context, name: str, disk: DiskArgument, size: int) -> None:
+        """
+        Tell QEMU, which tells the guest's driver.
+        """
+        places = Places(context.paths)
+        with monitor(places.socket(name, "qmp")) as connected:
+            node = command.device_id("disk", disk.uuid, 0)
+            connected.execute("block_resize", {"node-name": node, "size": size})
 
     def info(self, context: Context, name: str) -> GuestInfo | None:
         """
