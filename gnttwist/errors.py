@@ -202,6 +202,23 @@ class HooksAbort(OperationError):
     A hook vetoed: one argument, a list of C{[node, script, output]}.
     """
 
+    def __str__(self) -> str:
+        """
+        For people: which hooks, and what they say.
+        """
+        match self.args:
+            case [[*vetoes]]:
+                told = [_veto(each) for each in vetoes]
+                return f"Nothing was done, because hooks did not allow it: {'; '.join(told)}"
+        return super().__str__()
+
+
+def _veto(value: object) -> str:
+    match value:
+        case [node, script, output]:
+            return f"{script} on node {node} says {output or '(nothing)'}"
+    return str(value)
+
 
 class LuxiError(OperationError):
     """

@@ -88,6 +88,7 @@ class InstanceHooksTests(InstanceTestCase):
         self.world.node().failing_hook = ["instance-start", "pre"]
         error = self.assertRaises(HooksAbort, self.start)
         self.assertEqual(error.args[0], [["node1.example.com", "instance-start-pre.d/check", "no"]])
+        self.assertIn("instance-start-pre.d/check on node node1.example.com says no", str(error))
         self.assertEqual((self.world.node().guests, self.world.node().linked), ({}, set()))
         self.assertEqual(self.hooks_ran(), [["instance-start", "pre"]])
 

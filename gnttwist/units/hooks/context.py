@@ -113,7 +113,8 @@ class Course:
             pass  # it is about something that is gone now: what was known before is all there is
         variables = {**self._variables, **{f"POST_{name}": value for name, value in after.items()}}
         failures = await self._run(config, scope.after, self._hooks.path, "post", variables)
-        running.tell(self._job, failures)
+        if self._hooks.merge is None:
+            running.tell(self._job, failures)
         return failures
 
     async def _after_changes(self) -> None:
