@@ -7,10 +7,10 @@ from typing import Any
 import click
 import msgspec
 
-from gnttwist.cli.follow import JobFailed, follow, view
+from gnttwist.cli.follow import JobFailed, follow, submit, view
 from gnttwist.cli.output import print_json
 from gnttwist.cli.session import Session, opcode, pass_session
-from gnttwist.cli.submitting import How, carry_out, job_options
+from gnttwist.cli.submitting import How, as_asked, carry_out, job_options
 from gnttwist.errors import OperationError
 
 LARGEST = 16 << 20
@@ -38,25 +38,28 @@ def batch_create(
         iallocator=iallocator,
         opportunistic_locking=opportunistic_locking,
     )
-    quiet = How(how.only, how.dry_run)
-    result = carry_out(session, op, how if how.only else quiet)
-    if result is None:
+    if how.only:
+        carry_out(session, op, how)
         return
-    jobs = [
-        (name, job)
-        for name, (accepted, job) in zip(result["allocatable"], result["jobs"], strict=False)
-        if accepted
-    ]
-    failed = [f"{name}: it fits nowhere" for name in result["failed"]]
-    failed += [str(text) for accepted, text in result["jobs"] if not accepted]
+    failed = []
+    jobs = []
     with view(quiet=how.as_json) as shown:
-        for name, job in jobs:
+        [result] = follow(session.client, submit(session.client, as_asked(op, how)), shown)
+        failed += [f"{name}: it fits nowhere" for name in result["failed"]]
+        for name, (accepted, job) in zip(result["allocatable"], result["jobs"], strict=False):
+            jobs.append(job if accepted else None)
             try:
-                follow(session.client, job, shown)
+                if accepted:
+                    follow(session.client, job, shown)
+                else:
+                    failed.append(f"{name}: {job}")
             except (OperationError, JobFailed) as reason:
                 failed.append(f"{name}: {reason}")
     if how.as_json:
-        print_json({"jobs": [job for _, job in jobs], "failed": failed})
+        print_json({"allocatable": result["allocatable"], "jobs": jobs, "failed": failed})
+    elif how.dry_run:
+        for name in result["allocatable"]:
+            click.echo(f"{name}: there is room for it")
     if failed:
         raise JobFailed("; ".join(failed))
 

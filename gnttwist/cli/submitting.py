@@ -81,7 +81,7 @@ def carry_out_together(session: Session, ops: Sequence[dict[str, Any]], how: How
     @return: Their results; C{None} where nobody waited for them.
     @raise OperationError: One failed, and those behind it were not done.
     """
-    return run(session, [_as_asked(each, how) for each in ops], submit_only=how.only, as_json=how.as_json)
+    return run(session, [as_asked(each, how) for each in ops], submit_only=how.only, as_json=how.as_json)
 
 
 def carry_out_each(session: Session, ops: Sequence[dict[str, Any]], how: How) -> None:
@@ -93,7 +93,7 @@ def carry_out_each(session: Session, ops: Sequence[dict[str, Any]], how: How) ->
     if len(ops) == 1:
         carry_out(session, ops[0], how)
         return
-    jobs = [submit(session.client, _as_asked(each, how)) for each in ops]
+    jobs = [submit(session.client, as_asked(each, how)) for each in ops]
     if how.only:
         if how.as_json:
             print_json({"jobs": jobs})
@@ -113,5 +113,8 @@ def carry_out_each(session: Session, ops: Sequence[dict[str, Any]], how: How) ->
         raise JobFailed("; ".join(failed))
 
 
-def _as_asked(op: dict[str, Any], how: How) -> dict[str, Any]:
+def as_asked(op: dict[str, Any], how: How) -> dict[str, Any]:
+    """
+    An opcode, which only tries where that is asked for.
+    """
     return {**op, "dry_run": True} if how.dry_run else op

@@ -251,13 +251,13 @@ class BatchTests(CommandTestCase):
     Tests for C{gnt instance batch-create}.
     """
 
-    def created(self, content: str) -> Output:
+    def created(self, content: str, *options: str) -> Output:
         """
         Run it on a file of this content.
         """
         file = self.root / "instances.json"
         file.write_text(content)
-        return self.gnt("instance", "batch-create", "-I", "hail", str(file))
+        return self.gnt("instance", "batch-create", "-I", "hail", *options, str(file))
 
     def test_follows(self) -> None:
         """
@@ -269,9 +269,21 @@ class BatchTests(CommandTestCase):
         self.assertEqual((op["OP_ID"], op["iallocator"]), ("OP_INSTANCE_MULTI_ALLOC", "hail"))
         [instance] = op["instances"]
         self.assertEqual((instance["OP_ID"], instance["mode"]), ("OP_INSTANCE_CREATE", "create"))
-        self.assertEqual(output.err, "gnt: c: it fits nowhere; no\n")
+        self.assertEqual(output.err, "gnt: c: it fits nowhere; b: no\n")
         waited = [call.job_id for call in self.master.calls if isinstance(call, luxi.WaitForJobChange)]
         self.assertIn(8, waited)
+
+    def test_forms(self) -> None:
+        """
+        JSON is all that is printed where it is asked for; a dry run tells what there is room for.
+        """
+        content = '[{"instance_name": "a", "disk_template": "diskless"}]'
+        self.job({"jobs": [[True, 8]], "allocatable": ["a"], "failed": []}, ["a line"])
+        found = msgspec.json.decode(self.created(content, "--json").out)
+        self.assertEqual(found, {"allocatable": ["a"], "jobs": [8], "failed": []})
+        self.job({"jobs": [], "allocatable": ["a"], "failed": []})
+        self.assertEqual(self.created(content, "--dry-run").out, "a: there is room for it\n")
+        self.assertEqual(self.created(content, "--submit").out, "7\n")
 
     def test_bad_files(self) -> None:
         """
