@@ -3,12 +3,13 @@ gnt-masterd's side of the protocol of nodes. What becomes of one call is for L{g
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from gnttwist.client.node_body import Unreachable
 from gnttwist.client.node_call import (
@@ -50,6 +51,17 @@ Most keys in one acknowledgement: 0.2 MB.
 """
 
 
+class Measured(Protocol):
+    """
+    Told how long calls took.
+    """
+
+    def __call__(self, node: str, function: str, seconds: float, *, succeeded: bool) -> None:
+        """
+        A call to a node ended.
+        """
+
+
 class HTTPNodeCaller:
     """
     The L{gnttwist.jobs.calls.NodeCaller} over HTTPS.
@@ -66,6 +78,7 @@ class HTTPNodeCaller:
         patience: Callable[[], float] = lambda: PATIENCE,
         http: NodeHTTP | None = None,
         silence: float = SILENCE,
+        measured: Measured | None = None,
     ) -> None:
         """
         @param tls: What L{gnttwist.net.tls.for_client} makes.
@@ -73,8 +86,10 @@ class HTTPNodeCaller:
         @param patience: Seconds that a node may be silent before its calls are given up; asked each time.
         @param http: Connections to use instead of own ones.
         @param silence: Seconds after which a node that says nothing is not answering.
+        @param measured: Told of every call's end.
         """
         self._clock: IReactorTime = reactor
+        self._measured = measured
         self._now = now
         self._patience = patience
         self._silence = silence
@@ -102,7 +117,7 @@ class HTTPNodeCaller:
         following = RemoteCall(
             node, call, on_feedback, self._http, self._clock, self._now, self._patience, silence
         )
-        return Deferred.fromCoroutine(following.run())
+        return self._timed(node, call.function, Deferred.fromCoroutine(following.run()))
 
     def abort(self, node: Node, key: str) -> Deferred[None]:
         """
@@ -130,9 +145,22 @@ class HTTPNodeCaller:
         @raise FunctionFailed: (Deferred) It ended with a failure.
         @raise NotAnswering: (Deferred) No answer within C{timeout} seconds, or the node is marked offline.
         """
-        return Deferred.fromCoroutine(self._query(node, function, arguments, timeout))
+        asking = Deferred.fromCoroutine(self._query(node, function, arguments, timeout))
+        return self._timed(node, function, asking)
 
     # The rest
+
+    def _timed(self, node: Node, function: str, calling: Deferred[Any]) -> Deferred[Any]:
+        measured, began = self._measured, self._clock.seconds()
+        if measured is None:
+            return calling
+
+        def ended(result: Any) -> Any:
+            seconds = self._clock.seconds() - began
+            measured(node.name, function, seconds, succeeded=not isinstance(result, Failure))
+            return result
+
+        return calling.addBoth(ended)
 
     async def _query(self, node: Node, function: str, arguments: Sequence[Any], timeout: float) -> Any:
         check_online(node)

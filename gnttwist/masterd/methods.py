@@ -19,6 +19,7 @@ from gnttwist.errors import ECode, JobLost, OperationError, OpPrereqError
 from gnttwist.masterd.cluster_info import cluster_info, config_value
 from gnttwist.masterd.config_changes import ConfigChanges
 from gnttwist.masterd.encoded import Encoded
+from gnttwist.masterd.figures import Figures
 from gnttwist.masterd.filter_rules import FilterRules
 from gnttwist.masterd.job_changes import Change, change_of, check_fields, lines_since, values_of
 from gnttwist.masterd.luxi import Answer
@@ -62,6 +63,7 @@ class Methods:
     _watcher: WatcherPause
     _limits: QueueLimits
     _config_changes: ConfigChanges
+    _figures: Figures
     _submissions: SubmissionLog = field(init=False)
     _info: Encoded[Snapshot] = field(factory=lambda: Encoded(cluster_info), init=False)
     _changes: Encoded[Change] = field(factory=lambda: Encoded(list), init=False)
@@ -99,6 +101,7 @@ class Methods:
             luxi.QueryTags: self._tags,
             luxi.QueryConfigValues: self._config_values,
             luxi.QueryClusterInfo: self._cluster_info,
+            luxi.QueryMetrics: self._metrics,
         }
 
     @property
@@ -116,7 +119,13 @@ class Methods:
 
     async def _answer(self, call: luxi.Call, peer: Peer, message: bytes) -> Answer:
         carry = self._table[type(call)]
-        result = await carry(call, peer, message)
+        began, succeeded = self._clock.seconds(), False
+        try:
+            result = await carry(call, peer, message)
+            succeeded = True
+        finally:
+            seconds = self._clock.seconds() - began
+            self._figures.counters.requested(type(call).__name__, seconds, succeeded=succeeded)
         return result if isinstance(result, Answer) else Answer(result)
 
     # Jobs
@@ -286,6 +295,9 @@ class Methods:
 
     async def _cluster_info(self, call: luxi.QueryClusterInfo, peer: Peer, message: bytes) -> msgspec.Raw:
         return self._info.of(self._config())
+
+    async def _metrics(self, call: luxi.QueryMetrics, peer: Peer, message: bytes) -> dict[str, Any]:
+        return self._figures.tell()
 
 
 def _check_not_locking(locking: bool) -> None:

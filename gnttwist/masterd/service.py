@@ -35,6 +35,7 @@ from gnttwist.masterd.compaction import Compaction
 from gnttwist.masterd.config_changes import ConfigChanges
 from gnttwist.masterd.distribution import Distribution
 from gnttwist.masterd.feed import FeedFactory
+from gnttwist.masterd.figures import Counters, Figures
 from gnttwist.masterd.filter_rules import FilterRules
 from gnttwist.masterd.interpreter import Interpreter
 from gnttwist.masterd.live import LiveData
@@ -137,7 +138,8 @@ class MasterDaemon(Service):
         self._to_stop.append(store.close)
         configuration = Configuration(store, self._fatal)
         await configuration.load()
-        caller = HTTPNodeCaller(reactor, self._config.tls, time.time)
+        counters = Counters()
+        caller = HTTPNodeCaller(reactor, self._config.tls, time.time, measured=counters.called)
         self._to_stop.append(caller.close)
         accounts = self._config.accounts
         readers = accounts.gid("confd") if accounts.separate else None
@@ -183,6 +185,8 @@ class MasterDaemon(Service):
         changes = ConfigChanges(reactor, configuration)
         changes.start()
         self._to_stop.append(changes.stop)
+        figures = Figures(counters, reactor, time.time, queue, lambda: configuration.snapshot, queue.locks)
+        self._to_stop.append(figures.stop)
         methods = Methods(
             queue,
             reactor,
@@ -193,6 +197,7 @@ class MasterDaemon(Service):
             watcher,
             limits,
             changes,
+            figures,
         )
         self._listen(LuxiFactory(reactor, methods), paths.luxi_socket, "daemons")
         self._log.info("ready on {path}", path=paths.luxi_socket)

@@ -113,9 +113,11 @@ class MutualTLS:
     One side of the cluster's TLS, for endpoints and HTTP agents alike. Made by L{for_server} and L{for_client}.
 
     @ivar digest: Of the certificate that it shows.
+    @ivar expires: When that one ends, in seconds since the epoch.
     """
 
     digest: str
+    expires: float
     _options: CertificateOptions
     _verification: _Verification = field(alias="verification")
 
@@ -162,7 +164,7 @@ def for_public(own: Credentials) -> PublicTLS:
         raiseMinimumTo=TLSVersion.TLSv1_2,
         acceptableProtocols=PROTOCOLS,
     )
-    return PublicTLS(own.digest, options, _Verification(lambda: (), ()))
+    return PublicTLS(own.digest, _end(own), options, _Verification(lambda: (), ()))
 
 
 def for_server(cluster: Credentials, candidates: Callable[[], Collection[str]]) -> MutualTLS:
@@ -213,4 +215,8 @@ def _mutual(
         acceptableProtocols=PROTOCOLS,
     )
     names = {digest(each) for each in authorities}
-    return MutualTLS(own.digest, options, _Verification(lambda: {*names, *pinned()}, authorities))
+    return MutualTLS(own.digest, _end(own), options, _Verification(lambda: {*names, *pinned()}, authorities))
+
+
+def _end(own: Credentials) -> float:
+    return own.certificate.not_valid_after_utc.timestamp()

@@ -3,7 +3,7 @@ One request, as its handler sees it.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -34,10 +34,12 @@ class Services:
 
     @ivar luxi: Calls to gnt-masterd.
     @ivar waits: Waiting for jobs.
+    @ivar expiries: By file, when its certificate ends, in seconds since the epoch.
     """
 
     luxi: LuxiPool
     waits: JobWaits
+    expiries: Callable[[], Mapping[str, float]]
 
 
 @frozen

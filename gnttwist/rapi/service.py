@@ -141,7 +141,10 @@ class RAPIDaemon(Service):
             Master(reactor, config.paths, config.port),
         )
         site = self._site = RAPISite(
-            reactor, gate, RAPIResource(Services(calls, waits)), connections_limit(_descriptors())
+            reactor,
+            gate,
+            RAPIResource(Services(calls, waits, lambda: {"rapi.pem": config.tls.current.expires})),
+            connections_limit(_descriptors()),
         )
         for address in config.addresses:
             port = reactor.listenSSL(config.port, site, config.tls, BACKLOG, address)

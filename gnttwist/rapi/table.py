@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gnttwist.rapi import jobs, reading, schemas, writing
+from gnttwist.rapi.metrics import METRICS_AT, metrics
 from gnttwist.rapi.openapi import PUBLISHED_AT, served
 from gnttwist.rapi.routes import BULK, DRY_RUN, LOCK, REASON, Argument, Method, Route
 from gnttwist.rapi.schemas import (
@@ -545,6 +546,7 @@ def _filters() -> Iterator[Route]:
 
 ROUTES: tuple[Route, ...] = (
     _get(PUBLISHED_AT, "This description.", served(lambda: ROUTES), OBJECT),
+    Route("GET", METRICS_AT, "metrics", "Figures in OpenMetrics.", metrics, answer={"type": "string"}),
     *_general(),
     *_nodes(),
     *_instances(),

@@ -310,6 +310,12 @@ class QueryClusterInfo(Call, frozen=True):
     """
 
 
+class QueryMetrics(Call, frozen=True):
+    """
+    Figures for monitoring; not Ganeti's. The answer is L{gnttwist.masterd.figures}'s.
+    """
+
+
 class SetDrainFlag(Call, frozen=True):
     """
     Let the queue take jobs, or not.

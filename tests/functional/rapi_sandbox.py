@@ -82,7 +82,7 @@ class RAPITestCase(TestCase):
         """
         One request: its status, document and headers.
         """
-        own = {"Authorization": "Basic " + b64encode(self.user.encode()).decode()}
+        own = self.credentials()
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         if data is not None:
             own["Content-Type"] = "application/json"
@@ -93,6 +93,12 @@ class RAPITestCase(TestCase):
             return response.status, json.loads(response.read()), dict(response.getheaders())
         finally:
             connection.close()
+
+    def credentials(self) -> dict[str, str]:
+        """
+        A header that says who asks.
+        """
+        return {"Authorization": "Basic " + b64encode(self.user.encode()).decode()}
 
     def raw(self, data: bytes) -> bytes:
         """

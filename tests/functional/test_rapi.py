@@ -10,6 +10,8 @@ import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
 import gnttwist
 from gnttwist.net import certificates
 from gnttwist.sandbox import processes
@@ -106,6 +108,46 @@ class DaemonTests(RAPITestCase):
         self.paths = read_state(self.directory).paths(read_state(self.directory).nodes[1])
         status, _, headers = self.ask("GET", "/2/info?x=1")
         self.assertEqual((status, headers["Location"]), (307, f"https://{master}:5080/2/info?x=1"))
+
+
+class MetricsTests(RAPITestCase):
+    """
+    Tests for figures.
+    """
+
+    def test_metrics(self) -> None:
+        """
+        Figures can be read by OpenMetrics' own parser, and tell what has happened.
+        """
+        self.text("/metrics")
+        _, job, _ = self.ask("POST", "/2/jobs", {"ops": [{"OP_ID": "OP_TEST_DELAY", "duration": 0.01}]})
+        wait = {"fields": ["status"], "previous_job_info": ["running"]}
+        answer = None
+        while answer is None or answer["job_info"] != ["success"]:
+            _, answer, _ = self.ask("GET", f"/2/jobs/{job}/wait", wait)
+        families = {each.name: each for each in text_string_to_metric_families(self.text("/metrics"))}
+        (delay,) = (
+            each.value
+            for each in families["gnt_opcode_seconds"].samples
+            if each.name.endswith("_count") and each.labels == {"opcode": "OP_TEST_DELAY"}
+        )
+        self.assertEqual(delay, 1)
+        self.assertEqual(families["gnt_nodes"].samples[0].labels, {"role": "M"})
+        self.assertGreater(families["gnt_certificate_expiry_days"].samples[0].value, 1000)
+        self.assertGreater(families["gnt_node_memory_bytes"].samples[0].value, 2**20)
+        self.assertIn("process_resident_memory_bytes", families)
+
+    def text(self, path: str) -> str:
+        """
+        An answer that is not JSON.
+        """
+        connection = self.connected()
+        self.addCleanup(connection.close)
+        connection.request("GET", path, headers=self.credentials())
+        response = connection.getresponse()
+        body = response.read().decode()
+        self.assertEqual(response.status, 200, body)
+        return body
 
 
 class ExampleTests(RAPITestCase):

@@ -20,6 +20,7 @@ from gnttwist.errors import JobLost, OperationError, OpPrereqError
 from gnttwist.jobs.limits import max_queued
 from gnttwist.jobs.live import JobView
 from gnttwist.masterd.config_changes import ConfigChanges
+from gnttwist.masterd.figures import Counters, Figures
 from gnttwist.masterd.filter_rules import FilterRules
 from gnttwist.masterd.luxi import Answer
 from gnttwist.masterd.methods import Methods
@@ -192,6 +193,7 @@ class MethodsTests(SynchronousTestCase):
             self.watcher,
             QueueLimits(self.configuration, lambda: self.now, Random(1)),
             ConfigChanges(self.clock, self.configuration),
+            Figures(Counters(), self.clock, lambda: self.now, self.queue, lambda: self.config, lambda: ()),
         )
 
     def answering(self, call: luxi.Call) -> Deferred[Answer]:

@@ -52,6 +52,7 @@ class TableTests(SynchronousTestCase):
             ours - wanted,
             {
                 ("GET", "/openapi.json", "-"),
+                ("GET", "/metrics", "-"),
                 ("POST", "/2/jobs", "-"),
                 ("PUT", "/2/networks/{network}/rename", "OP_NETWORK_RENAME"),
             },

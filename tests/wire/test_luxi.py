@@ -58,7 +58,7 @@ Requests that real clients sent, and what they mean.
 """
 
 
-OWN = {"QueryJobBlockers", "SetQueueLimits", "WaitForAnyJobChange", "WaitForConfigChange"}
+OWN = {"QueryJobBlockers", "QueryMetrics", "SetQueueLimits", "WaitForAnyJobChange", "WaitForConfigChange"}
 """
 Methods that Ganeti does not have.
 """
