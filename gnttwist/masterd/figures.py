@@ -13,7 +13,6 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from gnttwist.config.snapshot import Snapshot
 from gnttwist.jobs.locks import LockRow
 from gnttwist.model.job import FINAL, Job
 from gnttwist.query.sources import JobView
@@ -120,7 +119,6 @@ class Figures:
     _clock: IReactorTime
     _now: Callable[[], float]
     _jobs: Jobs
-    _config: Callable[[], Snapshot]
     _locks: Callable[[], Iterable[LockRow]]
     _opcodes: dict[str, Series] = field(factory=dict, init=False)
     _queued: Series = field(factory=Series, init=False)

@@ -185,7 +185,7 @@ class MasterDaemon(Service):
         changes = ConfigChanges(reactor, configuration)
         changes.start()
         self._to_stop.append(changes.stop)
-        figures = Figures(counters, reactor, time.time, queue, lambda: configuration.snapshot, queue.locks)
+        figures = Figures(counters, reactor, time.time, queue, queue.locks)
         self._to_stop.append(figures.stop)
         methods = Methods(
             queue,

@@ -27,7 +27,7 @@ MEBIBYTE = 1024 * 1024
 SECONDS_A_DAY = 86400.0
 
 
-@define
+@define(eq=False)
 class Scrape(Collector):
     """
     Everything as of one request.

@@ -193,7 +193,7 @@ class MethodsTests(SynchronousTestCase):
             self.watcher,
             QueueLimits(self.configuration, lambda: self.now, Random(1)),
             ConfigChanges(self.clock, self.configuration),
-            Figures(Counters(), self.clock, lambda: self.now, self.queue, lambda: self.config, lambda: ()),
+            Figures(Counters(), self.clock, lambda: self.now, self.queue, lambda: ()),
         )
 
     def answering(self, call: luxi.Call) -> Deferred[Answer]:
