@@ -177,9 +177,10 @@ class Victims:
         """
         End everything and remove it.
         """
-        self.try_gnt("sandbox", "down", "--dir", str(self.sandbox))
+        # These first: a node daemon whose launcher is ended starts another one.
         for each in self._revived:
             if each.poll() is None:
                 each.terminate()
                 each.wait(PATIENCE)
+        self.try_gnt("sandbox", "down", "--dir", str(self.sandbox))
         shutil.rmtree(self.directory, ignore_errors=True)
