@@ -23,6 +23,8 @@ PARAMETERS = frozenset({"migration_mode"})
 Ganeti's parameters of the fake hypervisor.
 """
 
+MIGRATION_MODES = ("live", "non-live")
+
 
 @frozen
 class FakeHypervisor:
@@ -118,11 +120,16 @@ class FakeHypervisor:
 
     def validate(self, context: Context, hvparams: Mapping[str, Any]) -> None:
         """
-        Only Ganeti's parameters are known.
+        Only Ganeti's parameters are known, and their values.
         """
         unknown = sorted(set(hvparams) - PARAMETERS)
         if unknown:
             raise FunctionError(f"Unknown parameters of the fake hypervisor: {', '.join(unknown)}")
+        mode = hvparams.get("migration_mode", MIGRATION_MODES[0])
+        if mode not in MIGRATION_MODES:
+            raise FunctionError(
+                f"migration_mode of the fake hypervisor: {mode!r:.60} is none of {', '.join(MIGRATION_MODES)}"
+            )
 
     def console(
         self,

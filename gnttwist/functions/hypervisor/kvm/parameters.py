@@ -47,7 +47,7 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     migration_bandwidth: int = 32
     migration_caps: str = ""
     migration_downtime: int = 30
-    migration_mode: str = "live"
+    migration_mode: Literal["live", "non-live"] = "live"
     migration_port: int = 8102
     nic_type: str = "paravirtual"
     reboot_behavior: Literal["reboot", "exit"] = "reboot"
