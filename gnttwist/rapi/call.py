@@ -11,6 +11,8 @@ from attrs import field, frozen
 
 from gnttwist.client.luxi_async import LuxiPool
 from gnttwist.model.opcodes import parse
+from gnttwist.rapi.auth import UsersFile
+from gnttwist.rapi.events import EventHub
 from gnttwist.rapi.failures import BadRequest
 from gnttwist.rapi.routes import Route, number
 from gnttwist.rapi.users import User
@@ -35,11 +37,15 @@ class Services:
     @ivar luxi: Calls to gnt-masterd.
     @ivar waits: Waiting for jobs.
     @ivar expiries: By file, when its certificate ends, in seconds since the epoch.
+    @ivar events: What happens, to those who follow it.
+    @ivar users: Who may use the remote API.
     """
 
     luxi: LuxiPool
     waits: JobWaits
     expiries: Callable[[], Mapping[str, float]]
+    events: EventHub
+    users: UsersFile
 
 
 @frozen

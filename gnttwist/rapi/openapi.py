@@ -11,7 +11,6 @@ import msgspec
 
 from gnttwist.model.opcodes import OPCODES
 from gnttwist.rapi.call import WRITTEN, Call
-from gnttwist.rapi.metrics import METRICS_AT, METRICS_TYPE
 from gnttwist.rapi.routes import NAME, PATTERNS, Argument, Route
 from gnttwist.rapi.schemas import ERROR, Schema
 
@@ -109,8 +108,7 @@ def _responses(route: Route, *, supported: bool) -> dict[str, Any]:
         "504": _error("gnt-masterd did not answer in time."),
     }
     if supported:
-        kind = METRICS_TYPE if route.path == METRICS_AT else "application/json"
-        content = {kind: {"schema": dict(route.answer)}}
+        content = {route.content: {"schema": dict(route.answer)}}
         responses["200"] = {"description": "Done, or submitted as a job.", "content": content}
     return responses
 

@@ -73,6 +73,26 @@ curl $RAPI/openapi.json
 
 In Python, `gnttwist.client.rapi` does the same on Twisted.
 
+## Events
+
+`GET /2/events` tells what happens as it happens, as Server-Sent Events: jobs with their new log lines and their
+progress, and which objects of the configuration have changed.
+
+    id: 41.38
+    event: jobs
+    data: {"jobs": [{"id": 7, "status": "running", "log": [{"serial": 1, "payload": "* Creating 1 disk(s)"}]}]}
+
+* `jobs` has every job that changed since the last event, as it is now, with the lines that are new; `objects` has
+  `{"kind", "uuid", "name", "there"}` for each node, group, network, instance and the cluster itself that changed.
+* The first event is `begin`: load what you show after it, and nothing falls between.
+* After a broken connection send the last id in the header `Last-Event-ID`: what was missed is told, nothing twice.
+  If that is not known any more, as after a long time or, for objects, a restart of gnt-masterd, the event `snapshot`
+  says so: load everything again.
+* `kind=` and `job=`, both repeatable, choose. In silence there is a comment every 15 seconds. A client that does not
+  read is cut off, and can come back.
+
+    curl -N "$RAPI/2/events?kind=job"
+
 ## When something is wrong
 
 The answer is `{"code": STATUS, "message": "...", "explain": "..."}`.

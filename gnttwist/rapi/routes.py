@@ -64,6 +64,7 @@ class Route:
     @ivar opcode: The C{OP_ID} of the job that it submits.
     @ivar body: What its body is: nothing, anything, or a JSON schema.
     @ivar answer: A JSON schema of its answer.
+    @ivar content: The answer's content type.
     @ivar handler: Serves it.
     """
 
@@ -76,6 +77,7 @@ class Route:
     opcode: str | None = None
     body: Mapping[str, Any] | None = None
     answer: Mapping[str, Any] = field(factory=dict)
+    content: str = "application/json"
 
     @property
     def variables(self) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ from gnttwist.privileges.accounts import ONE_USER, Accounts, BadUsers
 from gnttwist.privileges.accounts import load as load_accounts
 from gnttwist.rapi.auth import Authentication, UsersFile
 from gnttwist.rapi.call import Services
+from gnttwist.rapi.events import EventHub
 from gnttwist.rapi.master import Master
 from gnttwist.rapi.routes import Router
 from gnttwist.rapi.site import Gate, RAPIResource, RAPISite, connections_limit
@@ -133,7 +134,15 @@ class RAPIDaemon(Service):
         calls = LuxiPool(reactor, config.paths.luxi_socket)
         following = LuxiPool(reactor, config.paths.luxi_socket, 1)
         waits = JobWaits(reactor, following, calls)
-        self._to_stop = [waits.stop, calls.close, following.close]
+        pools = [LuxiPool(reactor, config.paths.luxi_socket, 1) for _ in range(2)]
+        events = EventHub(reactor, pools[0], pools[1], calls)
+        self._to_stop = [
+            events.stop,
+            waits.stop,
+            calls.close,
+            following.close,
+            *(each.close for each in pools),
+        ]
         users = UsersFile(config.paths.rapi_users)
         gate = Gate(
             Router(ROUTES),
@@ -143,7 +152,9 @@ class RAPIDaemon(Service):
         site = self._site = RAPISite(
             reactor,
             gate,
-            RAPIResource(Services(calls, waits, lambda: {"rapi.pem": config.tls.current.expires})),
+            RAPIResource(
+                Services(calls, waits, lambda: {"rapi.pem": config.tls.current.expires}, events, users)
+            ),
             connections_limit(_descriptors()),
         )
         for address in config.addresses:

@@ -5,8 +5,8 @@ Every resource of the remote API (reference: RAPI, section 6.5), and the project
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from gnttwist.rapi import jobs, reading, schemas, writing
-from gnttwist.rapi.metrics import METRICS_AT, metrics
+from gnttwist.rapi import following, jobs, reading, schemas, writing
+from gnttwist.rapi.metrics import METRICS_AT, METRICS_TYPE, metrics
 from gnttwist.rapi.openapi import PUBLISHED_AT, served
 from gnttwist.rapi.routes import BULK, DRY_RUN, LOCK, REASON, Argument, Method, Route
 from gnttwist.rapi.schemas import (
@@ -515,6 +515,26 @@ def _jobs() -> Iterator[Route]:
     )
 
 
+def _events() -> Iterator[Route]:
+    yield Route(
+        "GET",
+        "/2/events",
+        READ,
+        "What happens, as Server-Sent Events: jobs with their logs and progress, and changes of the configuration. "
+        "The header Last-Event-ID goes on where a client was.",
+        following.events,
+        (
+            Argument(
+                "kind", "texts", "only what is about these: job, cluster, node, group, network, instance"
+            ),
+            Argument("job", "texts", "only these jobs"),
+            Argument("last-event-id", "text", "as the header, for clients that cannot set it"),
+        ),
+        answer={"type": "string"},
+        content="text/event-stream",
+    )
+
+
 def _queries() -> Iterator[Route]:
     base = "/2/query/{resource}"
     yield Route(
@@ -546,13 +566,22 @@ def _filters() -> Iterator[Route]:
 
 ROUTES: tuple[Route, ...] = (
     _get(PUBLISHED_AT, "This description.", served(lambda: ROUTES), OBJECT),
-    Route("GET", METRICS_AT, "metrics", "Figures in OpenMetrics.", metrics, answer={"type": "string"}),
+    Route(
+        "GET",
+        METRICS_AT,
+        "metrics",
+        "Figures in OpenMetrics.",
+        metrics,
+        answer={"type": "string"},
+        content=METRICS_TYPE,
+    ),
     *_general(),
     *_nodes(),
     *_instances(),
     *_networks(),
     *_groups(),
     *_jobs(),
+    *_events(),
     *_queries(),
     *_filters(),
 )

@@ -53,6 +53,7 @@ class TableTests(SynchronousTestCase):
             {
                 ("GET", "/openapi.json", "-"),
                 ("GET", "/metrics", "-"),
+                ("GET", "/2/events", "-"),
                 ("POST", "/2/jobs", "-"),
                 ("PUT", "/2/networks/{network}/rename", "OP_NETWORK_RENAME"),
             },

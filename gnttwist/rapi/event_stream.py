@@ -1,0 +1,178 @@
+"""
+Events as they are sent: Server-Sent Events, whose ids are cursors into what is stored. Pure.
+
+An id is two revisions of the store, C{JOBS.CONFIGURATION}: everything up to them has been told. One event tells of
+all that has changed together, so that whoever goes on from an id misses nothing and hears nothing twice.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from attrs import evolve, frozen
+
+from gnttwist.rapi.failures import BadRequest
+
+KINDS = ("job", "cluster", "node", "group", "network", "instance")
+"""
+What events are about.
+"""
+
+JOB_FIELDS = ("status", "summary", "priority", "received_ts", "start_ts", "end_ts", "opstatus", "progress")
+"""
+What is told of a job that has changed.
+"""
+
+HEARTBEAT = b": nothing new\n\n"
+"""
+A comment, which clients skip.
+"""
+
+_CURSOR = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})")
+
+
+@frozen
+class Cursor:
+    """
+    How far somebody has been told.
+
+    @ivar jobs: A revision of the store, for jobs.
+    @ivar config: One for the configuration.
+    """
+
+    jobs: int
+    config: int
+
+    def __str__(self) -> str:
+        return f"{self.jobs}.{self.config}"
+
+    def covers(self, other: "Cursor") -> bool:
+        """
+        Whether what the other one stands for was told already.
+        """
+        return self.jobs >= other.jobs and self.config >= other.config
+
+
+BEGINNING = Cursor(0, 0)
+
+
+def cursor(text: str) -> Cursor:
+    """
+    Read an id.
+
+    @raise BadRequest: It is none.
+    """
+    found = _CURSOR.fullmatch(text)
+    if found is None:
+        raise BadRequest(f"Last-Event-ID: {text[:40]!r} is no id of an event of this service")
+    return Cursor(int(found[1]), int(found[2]))
+
+
+@frozen
+class Wanted:
+    """
+    What a subscriber wants to hear of; C{None} is everything.
+
+    @ivar jobs: Numbers of jobs.
+    """
+
+    kinds: frozenset[str] | None = None
+    jobs: frozenset[int] | None = None
+
+    @property
+    def everything(self) -> bool:
+        """
+        Whether nothing is left out, so that the same bytes do for all such subscribers.
+        """
+        return self.kinds is None and self.jobs is None
+
+
+def wanted(kinds: Sequence[str], jobs: Sequence[str]) -> Wanted:
+    """
+    Read the query's arguments.
+
+    @raise BadRequest: There is no such kind, or a number is none.
+    """
+    for each in kinds:
+        if each not in KINDS:
+            raise BadRequest(f"query argument kind: there is no {each[:40]!r}; there are {', '.join(KINDS)}")
+    for each in jobs:
+        if not re.fullmatch("[0-9]{1,18}", each, re.ASCII):
+            raise BadRequest(f"query argument job: {each[:40]!r} is no number of a job")
+    return Wanted(frozenset(kinds) or None, frozenset(map(int, jobs)) or None)
+
+
+@frozen
+class Event:
+    """
+    Something that happened.
+
+    @ivar after: How far everything is told with it.
+    @ivar name: C{jobs}, C{objects}, C{begin} or C{snapshot}.
+    """
+
+    after: Cursor
+    name: str
+    jobs: Sequence[Mapping[str, Any]] = ()
+    objects: Sequence[Mapping[str, Any]] = ()
+    text: str = ""
+
+    def of(self, wanted: Wanted) -> "Event | None":
+        """
+        What of it somebody wants to hear; C{None} for nothing.
+        """
+        if wanted.everything or self.name in ("begin", "snapshot"):
+            return self
+        jobs, objects = self.jobs, self.objects
+        if wanted.kinds is not None and "job" not in wanted.kinds:
+            jobs = ()
+        if wanted.jobs is not None:
+            jobs = [each for each in jobs if each["id"] in wanted.jobs]
+        if wanted.kinds is not None:
+            objects = [each for each in objects if each["kind"] in wanted.kinds]
+        elif wanted.jobs is not None:
+            objects = ()
+        return evolve(self, jobs=jobs, objects=objects) if jobs or objects else None
+
+    def encode(self) -> bytes:
+        """
+        Its bytes on the wire.
+        """
+        match self.name:
+            case "jobs":
+                data: dict[str, Any] = {"jobs": list(self.jobs)}
+            case "objects":
+                data = {"objects": list(self.objects)}
+            case _:
+                data = {"text": self.text}
+        # JSON has no line breaks here, so one line of data is enough.
+        return b"id: %s\nevent: %s\ndata: %s\n\n" % (
+            str(self.after).encode(),
+            self.name.encode(),
+            msgspec.json.encode(data),
+        )
+
+
+def job_events(rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
+    """
+    What gnt-masterd tells of changed jobs, as events have it: each with its new lines of log.
+    """
+    return [
+        {
+            "id": id,
+            **dict(zip(JOB_FIELDS, values, strict=True)),
+            "log": [
+                {"serial": serial, "time": when, "type": kind, "payload": payload}
+                for serial, when, kind, payload in lines
+            ],
+        }
+        for id, values, lines in rows
+    ]
+
+
+def object_events(changes: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
+    """
+    What gnt-masterd tells of changed objects, as events have it.
+    """
+    return [{"kind": kind, "uuid": uuid, "name": name, "there": there} for kind, uuid, name, there in changes]

@@ -1,0 +1,30 @@
+"""
+The resource of events.
+"""
+
+from typing import Any
+
+from gnttwist.rapi import event_stream
+from gnttwist.rapi.call import WRITTEN, Call
+from gnttwist.rapi.failures import BadRequest
+from gnttwist.rapi.users import NOBODY
+
+
+async def events(call: Call) -> Any:
+    """
+    Send what happens, from now on or from where the client was.
+    """
+    wanted = event_stream.wanted(call.texts("kind"), call.texts("job"))
+    given = call.request.getHeader("Last-Event-ID") or call.text("last-event-id")
+    after = None if not given else event_stream.cursor(given)
+    if call.request.method == b"HEAD":
+        raise BadRequest("events have no end, and so no length")
+    name = call.user.name
+
+    def may() -> bool:
+        found = call.services.users.find(name)
+        # Who needs no name to read can read on.
+        return call.user is NOBODY or (found is not None and call.route.permission in found.permissions)
+
+    await call.services.events.subscribe(call.request, wanted, after, may)
+    return WRITTEN
