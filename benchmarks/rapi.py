@@ -15,8 +15,8 @@ import tempfile
 import time
 from base64 import b64encode
 from collections.abc import Sequence
-from multiprocessing import get_context
 from http.client import HTTPSConnection
+from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
 
