@@ -61,9 +61,19 @@ class JobWaitsTests(SynchronousTestCase):
         """
         Wait for a job.
         """
-        return Deferred.fromCoroutine(
-            self.waits.wait(job, ["status"], ["running"] if previous is None else previous, None, timeout)
-        )
+        known = ["running"] if previous is None else previous
+        waiting = Deferred.fromCoroutine(self.waits.wait(job, ["status"], known, None, timeout))
+        # Left alone, its coroutine would be ended some time during another test.
+        self.addCleanup(self.leave, waiting)
+        return waiting
+
+    def leave(self, waiting: Deferred[Any]) -> None:
+        """
+        Wait no longer.
+        """
+        if not waiting.called:
+            waiting.addErrback(lambda _: None)
+            waiting.cancel()
 
     def started(self, count: int = 1) -> list[Deferred[Any]]:
         """
