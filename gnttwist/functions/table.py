@@ -18,7 +18,7 @@ from gnttwist.functions import (
 )
 from gnttwist.functions.osapi import calls
 from gnttwist.functions.registry import Function, registered
-from gnttwist.functions.storage import blockdev, listing, places
+from gnttwist.functions.storage import blockdev, conversion, listing, mirrors, places
 
 MODULES = (
     delay,
@@ -34,6 +34,8 @@ MODULES = (
     transfer_keys,
     membership,
     listing,
+    mirrors,
+    conversion,
     renewal,
 )
 """

@@ -140,6 +140,23 @@ FUNCTIONS: dict[str, Signature] = _table(
         changing=True,
     ),
     Signature("blockdev_wipe", {"bdev": DiskArgument, "offset": int, "size": int}, limit=SLOW, changing=True),
+    Signature(
+        "blockdev_convert", {"bdev_src": DiskArgument, "bdev_dest": DiskArgument}, limit=SLOW, changing=True
+    ),
+    Signature(
+        "blockdev_open",
+        {"instance_name": str, "disks": list[DiskArgument], "exclusive": bool},
+        changing=True,
+    ),
+    Signature("blockdev_close", {"instance_name": str, "disks": list[DiskArgument]}, changing=True),
+    Signature(
+        "blockdev_pause_resume_sync",
+        {"disks": list[DiskArgument], "pause": bool},
+        list[tuple[bool, str | None]],
+        changing=True,
+    ),
+    Signature("blockdev_getmirrorstatus", {"disks": list[DiskArgument]}, list[dict[str, Any]]),
+    Signature("blockdev_getmirrorstatus_multi", {"node_disks": list[DiskArgument]}, list[tuple[bool, Any]]),
     Signature("blockdev_setinfo", {"disk": DiskArgument, "info": str}, changing=True),
     Signature("blockdev_getdimensions", {"disks": list[DiskArgument]}, list[Any]),
     Signature("blockdev_find", {"disk": DiskArgument}, dict[str, Any] | None),

@@ -82,7 +82,7 @@ def blockdev_find(context: Context, disk: Any) -> dict[str, Any] | None:
     """
     wanted = arguments.disk(disk)
     found = template(wanted.dev_type).find(context, wanted)
-    return None if found is None else _status(context, found)
+    return None if found is None else status(context, found)
 
 
 @function("blockdev_grow")
@@ -142,16 +142,19 @@ def blockdev_setinfo(context: Context, disk: Any, info: Any) -> None:
     template(wanted.dev_type).find(context, wanted)
 
 
-def _status(context: Context, found: Found) -> dict[str, Any]:
-    status: dict[str, Any] = {
+def status(context: Context, found: Found) -> dict[str, Any]:
+    """
+    A disk's state as calls answer it; members without a value are left out.
+    """
+    state: dict[str, Any] = {
         "dev_path": _canonical(context, found.path),
         "is_degraded": found.is_degraded,
         "ldisk_status": found.ldisk_status,
     }
     device = os.stat(found.path)
     if device.st_rdev:
-        status["major"], status["minor"] = os.major(device.st_rdev), os.minor(device.st_rdev)
-    return status
+        state["major"], state["minor"] = os.major(device.st_rdev), os.minor(device.st_rdev)
+    return state
 
 
 def _canonical(context: Context, path: Path) -> str:

@@ -15,19 +15,14 @@ from attrs import frozen
 
 from gnttwist.functions import files
 from gnttwist.functions.registry import Context, FunctionError
+from gnttwist.functions.storage.extents import MIB, clear, reserve
 from gnttwist.functions.storage.interface import Found
 from gnttwist.functions.storage.places import Place, place
 from gnttwist.wire.call_types import DiskArgument
 
-MIB = 1 << 20
 DRIVERS = frozenset({"loop", "blktap", "blktap2"})
 """
 Ganeti's drivers of file disks; they tell Xen how to attach the file and mean nothing here.
-"""
-
-STEP = 64
-"""
-MiB reserved between two progress messages: a tenth of a second or so on a slow disk.
 """
 
 
@@ -102,7 +97,7 @@ class FileTemplate:
         """
         Make the file longer.
         """
-        with self._opened(context, disk) as file:
+        with self.opened(context, disk) as file:
             before = os.fstat(file).st_size
             if size * MIB <= before:
                 return
@@ -116,7 +111,7 @@ class FileTemplate:
             try:
                 os.ftruncate(file, size * MIB)
                 if disk.params.get("preallocate"):
-                    _reserve(context, file, size, before // MIB)
+                    reserve(context, file, size, before // MIB)
                 os.fsync(file)
             except OSError as reason:
                 os.ftruncate(file, before)
@@ -126,24 +121,23 @@ class FileTemplate:
         """
         Overwrite what has been written; where nothing has, the file is zeros already.
         """
-        with self._opened(context, disk) as file:
+        with self.opened(context, disk) as file:
             begin, end = offset * MIB, (offset + size) * MIB
             if end > os.fstat(file).st_size:
                 raise FunctionError(f"Cannot wipe {disk.logical_id[1]} behind its end")
             try:
-                for first, last in _written(file, begin, end):
-                    _zero(file, first, last)
+                clear(file, begin, end)
                 os.fdatasync(file)
             except OSError as reason:
                 raise FunctionError(f"Cannot wipe {disk.logical_id[1]}: {_why(reason, size)}") from reason
 
     @contextmanager
-    def _opened(self, context: Context, disk: DiskArgument) -> Iterator[int]:
+    def opened(self, context: Context, disk: DiskArgument, *, writable: bool = True) -> Iterator[int]:
         """
-        A descriptor of the file, to write.
+        A descriptor of the file, reached without following a link.
         """
         _, path, wanted = self._place(context, disk)
-        flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        flags = (os.O_RDWR if writable else os.O_RDONLY) | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
             with files.directory(wanted.base, wanted.parts[:-1]) as parent:
                 file = os.open(wanted.parts[-1], flags, dir_fd=parent)
@@ -173,7 +167,7 @@ class FileTemplate:
         try:
             os.ftruncate(file, size * MIB)
             if disk.params.get("preallocate"):
-                _reserve(context, file, size)
+                reserve(context, file, size)
             os.fsync(file)
         except OSError:
             with suppress(FileNotFoundError):
@@ -181,37 +175,6 @@ class FileTemplate:
             raise
         finally:
             os.close(file)
-
-
-def _written(file: int, begin: int, end: int) -> Iterator[tuple[int, int]]:
-    """
-    The parts of a file that hold data and not a hole.
-    """
-    while begin < end:
-        try:
-            first = os.lseek(file, begin, os.SEEK_DATA)
-        except OSError as reason:
-            if reason.errno == errno.ENXIO:
-                # Nothing but holes up to the end.
-                return
-            raise
-        begin = os.lseek(file, first, os.SEEK_HOLE)
-        if first < end:
-            yield first, min(begin, end)
-
-
-def _zero(file: int, begin: int, end: int) -> None:
-    zeros = bytes(MIB)
-    while begin < end:
-        begin += os.pwrite(file, zeros[: end - begin], begin)
-
-
-def _reserve(context: Context, file: int, size: int, begin: int = 0) -> None:
-    for done in range(begin, size, STEP):
-        context.feedback(
-            "progress", {"what": "reserving disk space", "done": done, "total": size, "unit": "MiB"}
-        )
-        os.posix_fallocate(file, done * MIB, min(STEP, size - done) * MIB)
 
 
 def _why(reason: OSError, size: int) -> str:

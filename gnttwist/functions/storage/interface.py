@@ -5,6 +5,7 @@ Each method may be repeated: a call that died half-way is mended by calling agai
 L{DiskTemplate.remove}.
 """
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -94,4 +95,13 @@ class DiskTemplate(Protocol):
         @param offset: Where it begins, in MiB.
         @param size: How long it is, in MiB.
         @raise FunctionError: It is not there, or ends before that.
+        """
+
+    def opened(
+        self, context: Context, disk: DiskArgument, *, writable: bool = True
+    ) -> AbstractContextManager[int]:
+        """
+        A descriptor of the file or device that is the disk, closed when the context is left.
+
+        @raise FunctionError: It is not there.
         """
