@@ -87,6 +87,12 @@ tell("blockdev_setinfo", run.call_blockdev_setinfo(uuid, (disk, instance), "text
 tell("blockdev_grow", run.call_blockdev_grow(uuid, (disk, instance), 4, False, True, False))
 tell("blockdev_wipe", run.call_blockdev_wipe(uuid, (disk, instance), 0, 4))
 tell("blockdev_getdimensions", run.call_blockdev_getdimensions(uuid, [([disk], instance)]))
+tell("blockdev_getmirrorstatus", run.call_blockdev_getmirrorstatus(uuid, ([disk], instance)))
+tell("blockdev_getmirrorstatus_multi", run.call_blockdev_getmirrorstatus_multi(
+  [uuid], {uuid: [(disk, instance)]})[uuid])
+tell("blockdev_pause_resume_sync", run.call_blockdev_pause_resume_sync(uuid, ([disk], instance), True))
+tell("blockdev_open", run.call_blockdev_open(uuid, instance.name, ([disk], instance), True))
+tell("blockdev_close", run.call_blockdev_close(uuid, instance.name, ([disk], instance)))
 tell("instance_run_rename", run.call_instance_run_rename(uuid, instance, "old.example.com", 0))
 tell("start again", run.call_instance_start(uuid, (instance, {}, {}), False, trail))
 tell("instance_reboot", run.call_instance_reboot(uuid, instance, constants.INSTANCE_REBOOT_HARD, 5, trail))
@@ -157,6 +163,10 @@ class RpcTests(SandboxTestCase):
         payloads = {name: payload for name, (_, payload) in told.items()}
         self.assertEqual(payloads["version"], 3000000)
         self.assertEqual(payloads["instance_list"], [INSTANCE])
+        [status] = payloads["blockdev_getmirrorstatus"]
+        self.assertFalse(status["is_degraded"])
+        self.assertEqual(payloads["blockdev_getmirrorstatus_multi"], [[True, status]])
+        self.assertEqual(payloads["blockdev_pause_resume_sync"], [[True, None]])
         self.assertEqual(payloads["instance_info"]["state"], 0)
         self.assertEqual(set(payloads["all_instances_info"]), {INSTANCE})
         self.assertIn(f"{VIRTUAL}/var/lib/ganeti/server.pem", payloads["node_verify"]["filelist"])
