@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo demo-down test lint format bench interop constraints clean
+.PHONY: demo demo-down test lint format bench interop fuzz constraints clean
 .DEFAULT_GOAL := demo
 
 # The plugins are copied even by an editable install: twistd looks for them beside its own.
@@ -32,6 +32,8 @@ bench: $(STAMP)       ## one table: medians on this machine
 interop: $(STAMP)     ## unmodified Ganeti clients against a sandbox
 	@$(BIN)/python -m tests.interop.prepare .cache/interop
 	@GNT_INTEROP=$(CURDIR)/.cache/interop $(BIN)/trial --temp-directory=.trial/interop tests.interop
+fuzz: $(STAMP)        ## schemathesis, from PyPI, against a sandbox's remote API
+	@$(BIN)/python -m tests.fuzz .cache/fuzz
 constraints: $(STAMP)
 	@$(BIN)/pip freeze --exclude-editable | sed '1i # What `make` installs: the versions this tree was tested with. Refresh with `make constraints`.' > constraints.txt
 clean:

@@ -13,7 +13,7 @@ NULL: Schema = {"type": "null"}
 ANYTHING: Schema = {}
 CANCELLED: Schema = {
     "type": "array",
-    "prefixItems": [{"type": "boolean"}, {"type": "string"}],
+    "items": {"type": ["boolean", "string"]},
     "minItems": 2,
     "maxItems": 2,
 }
