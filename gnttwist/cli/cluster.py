@@ -10,6 +10,8 @@ import click
 
 from gnttwist.cli import tags
 from gnttwist.cli.cluster_certificates import redist_conf, renew_certs
+from gnttwist.cli.cluster_destroy import destroy
+from gnttwist.cli.cluster_disks import repair_disk_sizes, verify_disks
 from gnttwist.cli.cluster_modify import modify
 from gnttwist.cli.cluster_queue import queue, watcher
 from gnttwist.cli.follow import follow, run, submit, view
@@ -19,6 +21,14 @@ from gnttwist.privileges.accounts import load
 from gnttwist.privileges.ensure import ensure
 
 TIMES = ("ctime", "mtime")
+VERSIONS = (
+    "vcs_version",
+    "software_version",
+    "protocol_version",
+    "config_version",
+    "os_api_version",
+    "export_version",
+)
 DETAILS = (
     "hvparams",
     "beparams",
@@ -40,10 +50,13 @@ def group() -> None:
     """
 
 
+group.add_command(destroy)
 group.add_command(modify)
 group.add_command(queue)
 group.add_command(renew_certs)
 group.add_command(redist_conf)
+group.add_command(repair_disk_sizes)
+group.add_command(verify_disks)
 group.add_command(watcher)
 tags.add_to(group, "cluster")
 
@@ -162,6 +175,31 @@ def info(session: Session, everything: bool, as_json: bool) -> None:
 
 
 @group.command()
+@pass_session
+def getmaster(session: Session) -> None:
+    """
+    The master node's name.
+    """
+    [name] = session.client.call("QueryConfigValues", ["master_node"])
+    click.echo(name)
+
+
+@group.command()
+@json_option
+@pass_session
+def version(session: Session, as_json: bool) -> None:
+    """
+    The versions of the software and of its formats.
+    """
+    found = session.client.call("QueryClusterInfo")
+    told = {name: found[name] for name in VERSIONS}
+    if as_json:
+        print_json(told)
+    else:
+        print_members(told)
+
+
+@group.command()
 @click.option("--error-codes", is_flag=True, help="Errors in the form for programs.")
 @click.option("-v", "--verbose", is_flag=True, help="Tell of each step.")
 @click.option("--submit", "submit_only", is_flag=True, help="Print the job's number and do not wait for it.")
@@ -191,39 +229,3 @@ def verify(session: Session, error_codes: bool, verbose: bool, submit_only: bool
     else:
         click.echo("gnt: the cluster has errors, listed above", err=True)
     return 0 if fine else 1
-
-
-@group.command("verify-disks")
-@click.option("--node-group", metavar="GROUP", help="Only this group's instances.")
-@click.option("--submit", "submit_only", is_flag=True, help="Print the job's number and do not wait for it.")
-@json_option
-@pass_session
-def verify_disks(session: Session, node_group: str | None, submit_only: bool, as_json: bool) -> int:
-    """
-    Look for lost disks of instances that should be able to use theirs; exit code 1 when there are any.
-    """
-    op = opcode("OP_CLUSTER_VERIFY_DISKS", group_name=node_group)
-    if submit_only:
-        run(session, [op], submit_only=True, as_json=as_json)
-        return 0
-    client = session.client
-    errors: dict[str, str] = {}
-    lost: dict[str, list[list[str]]] = {}
-    with view(quiet=as_json) as shown:
-        [answer] = follow(client, submit(client, op), shown)
-        for accepted, job in answer["jobs"]:
-            if not accepted:
-                raise click.ClickException(f"a part of the verification could not be queued: {job}")
-            [[silent, _, gone]] = follow(client, job, shown)
-            errors |= silent
-            lost |= gone
-    if as_json:
-        print_json({"errors": errors, "lost": lost})
-    for node, text in sorted(errors.items()) if not as_json else ():
-        click.echo(f"Node {node} could not be asked: {text}")
-    for instance, disks in sorted(lost.items()) if not as_json else ():
-        for node, place in disks:
-            click.echo(f"Instance {instance} has lost disk {place} on node {node}")
-    if not (errors or lost or as_json):
-        click.echo("No disk is lost.")
-    return 1 if errors or lost else 0

@@ -16,7 +16,6 @@ from twisted.logger import Logger
 
 from gnttwist.config.snapshot import Snapshot
 from gnttwist.errors import ECode, JobLost, OperationError, OpPrereqError
-from gnttwist.masterd.cluster_info import cluster_info, config_value
 from gnttwist.masterd.config_changes import ConfigChanges
 from gnttwist.masterd.encoded import Encoded
 from gnttwist.masterd.figures import Figures
@@ -31,6 +30,7 @@ from gnttwist.masterd.watcher import WatcherPause
 from gnttwist.masterd.why import explain
 from gnttwist.query.run import query, query_fields, query_values
 from gnttwist.query.sources import Sources
+from gnttwist.units.cluster_info import cluster_info, config_value
 from gnttwist.wire import luxi
 from gnttwist.wire.luxi import job_id
 

@@ -155,6 +155,28 @@ class OpClusterRenewCrypto(Opcode, frozen=True, kw_only=True):
     rsa: bool = False
 
 
+class OpClusterRepairDiskSizes(Opcode, frozen=True, kw_only=True):
+    """
+    Write down the sizes that disks really have.
+
+    @ivar instances: Names of those whose disks are looked at; empty for all.
+    """
+
+    instances: list[NonEmpty] = []
+
+
+class OpClusterQuery(Opcode, frozen=True, kw_only=True):
+    """
+    Everything about the cluster in one object, as a job.
+    """
+
+
+class OpClusterDestroy(Opcode, frozen=True, kw_only=True):
+    """
+    See that the cluster can be given up: it has no instances, and no node but the master.
+    """
+
+
 class OpOsDiagnose(Opcode, frozen=True, kw_only=True):
     """
     Which operating systems can be installed.

@@ -11,9 +11,12 @@ import msgspec
 from gnttwist.errors import ECode, OpCodeUnknown, OpExecError, OpPrereqError
 from gnttwist.model.opcode import Opcode, Parameters
 from gnttwist.model.opcode_cluster import (
+    OpClusterDestroy,
     OpClusterPostInit,
+    OpClusterQuery,
     OpClusterRedistConf,
     OpClusterRenewCrypto,
+    OpClusterRepairDiskSizes,
     OpClusterVerify,
     OpClusterVerifyConfig,
     OpClusterVerifyDisks,
@@ -73,10 +76,13 @@ from gnttwist.model.opcode_node import (
 from gnttwist.model.opcode_tags import OpTagsDel, OpTagsGet, OpTagsSearch, OpTagsSet
 
 _ALL: tuple[type[Opcode], ...] = (
+    OpClusterDestroy,
     OpClusterPostInit,
+    OpClusterQuery,
     OpClusterSetParams,
     OpClusterRedistConf,
     OpClusterRenewCrypto,
+    OpClusterRepairDiskSizes,
     OpClusterVerify,
     OpClusterVerifyConfig,
     OpClusterVerifyDisks,

@@ -1,19 +1,23 @@
 """
-C{OP_CLUSTER_POST_INIT} and C{OP_CLUSTER_VERIFY}.
+C{OP_CLUSTER_POST_INIT}, C{OP_CLUSTER_QUERY}, C{OP_CLUSTER_VERIFY} and C{OP_CLUSTER_DESTROY}.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
-from gnttwist.jobs.context import JobContext
+from gnttwist.jobs.context import JobContext, LockMode
 from gnttwist.model.opcode import Dependency, Opcode
 from gnttwist.model.opcode_cluster import (
+    OpClusterDestroy,
     OpClusterPostInit,
+    OpClusterQuery,
     OpClusterVerify,
     OpClusterVerifyConfig,
     OpClusterVerifyGroup,
 )
 from gnttwist.model.opcodes import to_input
+from gnttwist.units.cluster_info import cluster_info
+from gnttwist.units.values import refuse
 
 
 async def post_init(job: JobContext, op: OpClusterPostInit) -> bool:
@@ -22,6 +26,31 @@ async def post_init(job: JobContext, op: OpClusterPostInit) -> bool:
     """
     await job.config()
     return True
+
+
+async def query(job: JobContext, op: OpClusterQuery) -> dict[str, Any]:
+    """
+    What C{QueryClusterInfo} answers.
+    """
+    return cluster_info(await job.config())
+
+
+async def destroy(job: JobContext, op: OpClusterDestroy) -> str:
+    """
+    See that nothing would be lost but the cluster itself. What follows is done where the master's files are: the
+    daemons are stopped, and the files removed.
+
+    @return: The master node's UUID.
+    @raise OpPrereqError: There are instances, or other nodes.
+    """
+    await job.acquire({"cluster/BGL": LockMode.EXCLUSIVE})
+    config = await job.config()
+    if config.instances:
+        raise refuse(f"The cluster has {len(config.instances)} instances; remove them first")
+    others = [each.name for each in config.nodes if each is not config.master]
+    if others:
+        raise refuse(f"The cluster has other nodes: {', '.join(sorted(others)[:5])}; remove them first")
+    return config.master.uuid
 
 
 async def verify(job: JobContext, op: OpClusterVerify) -> dict[str, Any]:

@@ -46,14 +46,18 @@ from gnttwist.units.reinstall import reinstall
 from gnttwist.units.remove import remove
 from gnttwist.units.rename import rename
 from gnttwist.units.renew import renew
+from gnttwist.units.repair_sizes import repair_sizes
 from gnttwist.units.unit import Unit
 from gnttwist.units.verify_config import verify_config
 from gnttwist.units.verify_group import verify_group
 
 _ALL: tuple[Unit[Any], ...] = (
+    Unit(cluster_opcodes.OpClusterDestroy, 1, cluster.destroy, others.CLUSTER_DESTROY),
     Unit(cluster_opcodes.OpClusterPostInit, 1, cluster.post_init, others.CLUSTER_INIT),
+    Unit(cluster_opcodes.OpClusterQuery, 1, cluster.query),
     Unit(cluster_opcodes.OpClusterRedistConf, 1, redistribute),
     Unit(cluster_opcodes.OpClusterRenewCrypto, 1, renew),
+    Unit(cluster_opcodes.OpClusterRepairDiskSizes, 1, repair_sizes),
     Unit(cluster_opcodes.OpClusterVerify, 1, cluster.verify),
     Unit(cluster_opcodes.OpClusterVerifyDisks, 1, verify_disks.everywhere),
     Unit(cluster_opcodes.OpClusterVerifyConfig, 1, verify_config),

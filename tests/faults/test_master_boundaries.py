@@ -4,8 +4,9 @@ Whatever moment the master is killed at, its jobs end as if it had not been.
 
 import random
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -99,20 +100,34 @@ The real opcodes without their hooks, which have scenarios of their own: all wou
 """
 
 
-def real_world(failing: str = "", *, opcodes: Opcodes = BARE, failing_hook: Sequence[str] = ()) -> World:
+def real_world(
+    failing: str = "",
+    *,
+    opcodes: Opcodes = BARE,
+    failing_hook: Sequence[str] = (),
+    instead: Mapping[str, Function] = MappingProxyType({}),
+) -> World:
     """
     Two nodes, and the real opcodes, units and names of functions.
 
     @param failing: A function that fails on all nodes.
     @param failing_hook: Path and phase of hooks that fail.
+    @param instead: Functions that are other than usual.
     """
     functions = {name: real_function(name) for name in FUNCTIONS if hasattr(units_world.World, f"_{name}")}
     config = units_world.cluster_of(2, enabled_hypervisors=["fake"])
-    made = World(opcodes, functions, store=prepared_store(config))
+    made = World(opcodes, {**functions, **instead}, store=prepared_store(config))
     for node in config.nodes:
         made.nodes.worlds[node.name]["failing"] = failing
         made.nodes.worlds[node.name]["state"] = NodeState(failing_hook=list(failing_hook))
     return made
+
+
+def doubled(world: dict[str, Any], disks: Any) -> Any:
+    """
+    Disks are twice as large as they were made.
+    """
+    return [[2 * each["size"] << 20, None] for each in disks]
 
 
 hooked_world = partial(real_world, opcodes=Opcodes(UNITS))
@@ -199,6 +214,7 @@ SETTINGS: list[dict[str, Any]] = [
     {"OP_ID": "OP_NETWORK_REMOVE", "network_name": "net"},
 ]
 REDISTRIBUTE = {"OP_ID": "OP_CLUSTER_REDIST_CONF"}
+REPAIR = {"OP_ID": "OP_CLUSTER_REPAIR_DISK_SIZES"}
 RENEW_KEYS = {"OP_ID": "OP_CLUSTER_RENEW_CRYPTO", "confd_hmac_key": True}
 
 OK, ERROR, CANCELED = "success", "error", "canceled"
@@ -247,6 +263,9 @@ SCENARIOS = {
         real_world, [[ADD_NODE, DRAIN_NODE, BACK_NODE, REMOVE_NODE]], [[OK, OK, OK, OK]]
     ),
     "keys": Scenario(real_world, [[RENEW_KEYS, REDISTRIBUTE]], [[OK, OK]]),
+    "sizes": Scenario(
+        partial(real_world, instead={"blockdev_getdimensions": doubled}), [[QUIET, REPAIR]], [[OK, OK]]
+    ),
     "hooks": Scenario(hooked_world, [[DISKLESS, SHUTDOWN, REMOVE]], [[OK, OK, OK]]),
     "allocator": Scenario(real_world, [[{**QUIET, "iallocator": "dice", "disks": []}]], [[OK]]),
     "hooks before fail": Scenario(
@@ -484,6 +503,12 @@ class MasterBoundaryTests(SynchronousTestCase):
         OP_CLUSTER_RENEW_CRYPTO of a key that nodes share, and OP_CLUSTER_REDIST_CONF.
         """
         self.check("keys")
+
+    def test_sizes(self) -> None:
+        """
+        OP_CLUSTER_REPAIR_DISK_SIZES of disks that have others.
+        """
+        self.check("sizes")
 
     def test_verify(self) -> None:
         """

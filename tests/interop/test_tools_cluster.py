@@ -98,6 +98,27 @@ class ClusterToolTests(SandboxTestCase):
         )
         self.assertIn("No disks need to be activated.", self.lines("gnt-cluster", "verify-disks"))
 
+    def test_disks(self) -> None:
+        """
+        The size that a disk has is written down, and the cluster is not given up while there is an instance or a
+        node.
+        """
+        self.ran(
+            *("gnt-instance", "add", "-t", "file", "--disk=0:size=64M", "-n", NODE, "-o", "noop"),
+            *("--no-nics", "--no-name-check", "--no-ip-check", "swollen"),
+        )
+        assert self.directory is not None
+        storage = self.directory / "s" / NODE / "srv/ganeti/file-storage/swollen"
+        [disk] = [each for each in storage.rglob("*") if each.is_file()]
+        with disk.open("r+b") as file:
+            file.truncate(80 << 20)
+        self.ran("gnt-cluster", "repair-disk-sizes", "swollen")
+        self.assertEqual(self.rows("gnt-instance", "disk.sizes"), [["80"]])
+        self.assertIn("wrong_input", self.refused("gnt-cluster", "destroy", "--yes-do-it").err)
+        disk.unlink()
+        self.assertIn("swollen", self.refused("gnt-cluster", "verify-disks").out)
+        self.ran("gnt-instance", "remove", "-f", "swollen")
+
     def test_simulated(self) -> None:
         """
         Errors can be simulated and, by their codes, be made warnings.

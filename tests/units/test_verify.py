@@ -14,7 +14,7 @@ from gnttwist.model.objects import Disk, Instance, Nic, NodeGroup
 from gnttwist.model.opcode import Opcode
 from gnttwist.model.opcodes import parse
 from gnttwist.testing.context import MemoryJobContext
-from gnttwist.units.cluster import post_init, verify
+from gnttwist.units.cluster import destroy, post_init, query, verify
 from gnttwist.units.verify_config import verify_config
 from gnttwist.units.verify_group import verify_group
 from tests.units.world import World, cluster_of, uuid
@@ -95,6 +95,33 @@ class SubmitTests(SynchronousTestCase):
         """
         job = MemoryJobContext(cluster_of(1), World())
         self.assertIs(job.run(post_init, opcode("OP_CLUSTER_POST_INIT")), True)
+
+
+class ClusterTests(SynchronousTestCase):
+    """
+    Tests for L{query} and L{destroy}.
+    """
+
+    def test_query(self) -> None:
+        """
+        As a job, too, the cluster tells everything about itself.
+        """
+        told = MemoryJobContext(cluster_of(1), World()).run(query, opcode("OP_CLUSTER_QUERY"))
+        self.assertEqual((told["name"], told["master"]), ("cluster.example.com", "node1.example.com"))
+
+    def test_destroy(self) -> None:
+        """
+        A cluster of the master alone can be given up; one with instances or other nodes cannot.
+        """
+        op = opcode("OP_CLUSTER_DESTROY")
+        self.assertEqual(MemoryJobContext(cluster_of(1), World()).run(destroy, op), uuid(1))
+        for config, words in (
+            (cluster_of(2), "node2.example.com"),
+            (with_instance(cluster_of(1)), "1 instances"),
+        ):
+            job = MemoryJobContext(config, World())
+            error = self.assertRaises(OpPrereqError, job.run, destroy, op)
+            self.assertIn(words, str(error))
 
 
 class ConfigTests(SynchronousTestCase):

@@ -1,5 +1,5 @@
 """
-Tests for L{gnttwist.masterd.cluster_info}.
+Tests for L{gnttwist.units.cluster_info}.
 """
 
 import json
@@ -7,7 +7,7 @@ from importlib.resources import files
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from gnttwist.masterd.cluster_info import VCS_VERSION, cluster_info, config_value
+from gnttwist.units.cluster_info import VCS_VERSION, cluster_info, config_value
 from tests.query.sources import recorded_config
 
 RECORDED = json.loads(files("tests.golden").joinpath("cluster-info-3.0.2.json").read_text())
