@@ -61,7 +61,7 @@ _ALL: tuple[Unit[Any], ...] = (
     Unit(cluster_opcodes.OpClusterVerify, 1, cluster.verify),
     Unit(cluster_opcodes.OpClusterVerifyDisks, 1, verify_disks.everywhere),
     Unit(cluster_opcodes.OpClusterVerifyConfig, 1, verify_config),
-    Unit(cluster_opcodes.OpClusterVerifyGroup, 2, verify_group, others.CLUSTER_VERIFY),
+    Unit(cluster_opcodes.OpClusterVerifyGroup, 3, verify_group, others.CLUSTER_VERIFY),
     Unit(cluster_opcodes.OpOsDiagnose, 1, os_diagnose.diagnose),
     Unit(cluster_opcodes.OpTestAllocator, 1, show_allocator),
     Unit(cluster_opcodes.OpTestDelay, 1, delay.delay),

@@ -12,7 +12,7 @@ from gnttwist.errors import NodeError
 from gnttwist.jobs.context import JobContext, LockMode
 from gnttwist.model.objects import Instance, Node, NodeGroup
 from gnttwist.model.opcode_cluster import OpClusterVerifyGroup
-from gnttwist.units import certificate_checks
+from gnttwist.units import certificate_checks, neighbours
 from gnttwist.units.encode import disk_dict, group_of, hvparams_by_name
 from gnttwist.units.locking import SHARED_BGL, node_locks
 from gnttwist.units.node_checks import Answers, check_node, questions
@@ -60,6 +60,7 @@ async def verify_group(job: JobContext, op: OpClusterVerifyGroup) -> bool:
         if node.uuid in answers:
             check_node(report, answers[node.uuid], answers.get(config.master.uuid))
             certificate_checks.check(report, config, answers[node.uuid])
+            neighbours.check(report, answers[node.uuid])
     report.section("Gathering information about instances")
     capable = [each for each in online if each.vm_capable and each.uuid in answers]
     guests = await _guests(job, config, report, capable)
@@ -101,7 +102,11 @@ async def _verify_node(job: JobContext, *, config: Snapshot, node: Node) -> dict
     """
     A node's answers, or why there are none.
     """
-    checks = {**questions(config, node), **certificate_checks.questions(config, node)}
+    checks = {
+        **questions(config, node),
+        **certificate_checks.questions(config, node),
+        **neighbours.questions(config, node),
+    }
     arguments = [checks, config.cluster.cluster_name, hvparams_by_name(config)]
     try:
         said: dict[str, Any] = await job.call(node, "node_verify", arguments)
@@ -139,7 +144,9 @@ def _check_instances(
     report: Report, config: Snapshot, members: Sequence[Node], guests: Mapping[str, Guests]
 ) -> None:
     for node in members:
+        neighbours.check_exclusions(report, config, node)
         for instance in config.instances_on(node):
+            neighbours.check_split(report, config, instance)
             _check_policy(report, config, group_of(config, instance), instance)
             if node.offline:
                 report.check(

@@ -266,6 +266,8 @@ class GroupTests(SynchronousTestCase):
             ({"nodesetup": ["no /proc"]}, "ENODESETUP", "no /proc"),
             ({"hypervisor": {"fake": "no directory"}}, "ENODEHV", "no directory"),
             ({"hvparms": [["cluster", "kvm", "no kernel"]]}, "ENODEHV", "no kernel"),
+            ({"node-net-test": {"node1": "no answer"}}, "ENODENET", "does not reach node node1: no answer"),
+            ({"allowed-file-storage-paths": ["/etc"]}, "ENODEFILESTORAGEPATHS", "/etc"),
             ({"file-storage-path": "not a directory"}, "ENODEFILESTORAGEPATHUNUSABLE", "not a directory"),
         ]
         for answers, code, text in wrong:
@@ -338,6 +340,55 @@ class GroupTests(SynchronousTestCase):
         result, lines = self.verified()
         self.assertTrue(result)
         self.assertEqual([line.split(":")[:2] for line in lines], [["  - WARNING", "EINSTANCEPOLICY"]])
+
+    def test_bridges(self) -> None:
+        """
+        A bridge that a guest's interface is on and that the node lacks is told; the fake hypervisor's need none.
+        """
+        self.world.node(2).verify["bridges"] = ["br0"]
+        self.assertEqual(self.verified(), (True, []))
+        [web] = self.config.instances
+        self.config = self.config.with_object(msgspec.structs.replace(web, hypervisor="kvm"))
+        self.found("ERROR:ENODENET:node:node2.example.com:", "br0")
+
+    def test_exclusions(self) -> None:
+        """
+        Two instances on a node with a tag that the cluster says is exclusive are a warning; other tags are not.
+        """
+        [web] = self.config.instances
+        web = msgspec.structs.replace(web, tags=["service:web", "blue"])
+        twin = msgspec.structs.replace(
+            web, uuid=uuid(0x1001), name="twin", disks=[], admin_state="down", disks_active=False
+        )
+        self.config = self.config.with_objects([web, twin])
+        self.assertEqual(self.verified(), (True, []))
+        cluster = msgspec.structs.replace(self.config.cluster, tags=["htools:iextags:service"])
+        self.config = self.config.with_object(cluster)
+        result, [line] = self.verified()
+        self.assertTrue(result)
+        self.assertIn("WARNING:EEXTAGS:node:node2.example.com:", line)
+        self.assertTrue(line.endswith("service:web"), line)
+
+    def test_split(self) -> None:
+        """
+        An instance with a disk on a node of another group is a warning.
+        """
+        other = msgspec.structs.replace(self.config.nodes[uuid(1)], group=uuid(0xB))
+        disk = msgspec.structs.replace(self.config.disks[uuid(0xD)], nodes=[uuid(1), uuid(2)])
+        self.config = self.config.with_objects([NodeGroup(uuid=uuid(0xB), name="second"), other, disk])
+        result, [line] = self.verified()
+        self.assertTrue(result)
+        self.assertIn("WARNING:EINSTANCESPLITGROUPS:instance:web:", line)
+        self.assertIn("default, second", line)
+
+    def test_ignored(self) -> None:
+        """
+        An error that is to be ignored is a warning, and the group in order.
+        """
+        self.world.node(2).guests.clear()
+        result, [line] = self.verified(ignore_errors=["EINSTANCEDOWN"])
+        self.assertTrue(result)
+        self.assertIn("WARNING:EINSTANCEDOWN:instance:web:", line)
 
     def test_offline_node(self) -> None:
         """
