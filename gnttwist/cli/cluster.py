@@ -202,14 +202,31 @@ def version(session: Session, as_json: bool) -> None:
 @group.command()
 @click.option("--error-codes", is_flag=True, help="Errors in the form for programs.")
 @click.option("-v", "--verbose", is_flag=True, help="Tell of each step.")
+@click.option("-g", "--node-group", metavar="GROUP", help="Only this group, and not the configuration.")
+@click.option(
+    "--ignore-errors",
+    multiple=True,
+    metavar="CODE",
+    help="Tell errors of this code as warnings; may be repeated.",
+)
+@click.option(
+    "--debug-simulate-errors", is_flag=True, help="Tell each check as failed, to try what reads this."
+)
 @click.option("--submit", "submit_only", is_flag=True, help="Print the job's number and do not wait for it.")
 @json_option
 @pass_session
-def verify(session: Session, error_codes: bool, verbose: bool, submit_only: bool, as_json: bool) -> int:
+def verify(
+    session: Session,
+    node_group: str | None,
+    ignore_errors: tuple[str, ...],
+    submit_only: bool,
+    as_json: bool,
+    **flags: bool,
+) -> int:
     """
     Check the configuration and all nodes; exit code 1 when something is wrong.
     """
-    op = opcode("OP_CLUSTER_VERIFY", error_codes=error_codes, verbose=verbose)
+    op = opcode("OP_CLUSTER_VERIFY", group_name=node_group, ignore_errors=list(ignore_errors), **flags)
     if submit_only:
         run(session, [op], submit_only=True, as_json=as_json)
         return 0

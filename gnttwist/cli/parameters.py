@@ -65,11 +65,11 @@ def hypervisor(text: str) -> tuple[str, dict[str, Any]]:
 
 def backend(text: str) -> dict[str, Any]:
     """
-    Backend parameters; sizes in MiB, and C{memory} is both C{minmem} and C{maxmem}.
+    Backend parameters; sizes in MiB or C{default}, and C{memory} is both C{minmem} and C{maxmem}.
     """
     found = pairs(text)
     for name in ("memory", "minmem", "maxmem"):
-        if name in found:
+        if name in found and found[name] != "default":
             found[name] = size(found[name])
     memory = found.pop("memory", None)
     if memory is not None:

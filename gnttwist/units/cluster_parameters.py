@@ -388,7 +388,7 @@ def _changed_oses(cluster: Cluster, op: OpClusterSetParams) -> dict[str, Paramet
 def _check_policy(before: Snapshot, after: Snapshot, op: OpClusterSetParams, remarks: list[str]) -> None:
     if op.ipolicy is None and op.enabled_disk_templates is None:
         return
-    ipolicy.check(after.cluster.ipolicy, after.cluster.enabled_disk_templates)
+    ipolicy.check(after.cluster.ipolicy, after.cluster.enabled_disk_templates, of_group=False)
     worse = ipolicy.newly_violating(before, after, before.groups)
     if worse:
         remarks.append(

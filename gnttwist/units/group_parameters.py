@@ -74,7 +74,7 @@ def changed(config: Snapshot, group: NodeGroup, op: OpGroupAdd | OpGroupSetParam
     if op.ipolicy:
         members["ipolicy"] = ipolicy.changed(group.ipolicy, op.ipolicy, of_group=True)
         whole = group_ipolicy(config, msgspec.structs.replace(group, ipolicy=members["ipolicy"]))
-        ipolicy.check(whole, config.cluster.enabled_disk_templates)
+        ipolicy.check(whole, config.cluster.enabled_disk_templates, of_group=True)
     return members
 
 

@@ -48,10 +48,11 @@ def changed(policy: Mapping[str, Any], given: Mapping[str, Any], *, of_group: bo
     return result
 
 
-def check(whole: Mapping[str, Any], enabled_templates: Collection[str]) -> None:
+def check(whole: Mapping[str, Any], enabled_templates: Collection[str], *, of_group: bool) -> None:
     """
     Whether a policy makes sense: with what it inherits filled in.
 
+    @param of_group: The standard instance is the cluster's, and need not be allowed in a group.
     @raise OpPrereqError: It allows nothing, or its standard instance is not allowed.
     """
     standard = whole.get("std", {})
@@ -66,7 +67,7 @@ def check(whole: Mapping[str, Any], enabled_templates: Collection[str]) -> None:
         all(each["min"][name] <= standard[name] <= each["max"][name] for name in standard)
         for each in whole.get("minmax", [])
     )
-    if not fits:
+    if not (fits or of_group):
         raise refuse("ipolicy: the standard instance (std) is in none of the ranges (minmax)")
     allowed = whole.get("disk-templates", [])
     missing = sorted(set(allowed) - set(enabled_templates))

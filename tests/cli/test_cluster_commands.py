@@ -22,6 +22,14 @@ class ClusterCommandTests(CommandTestCase):
         self.answers["QueryConfigValues"] = [NODE]
         self.assertEqual(self.gnt("cluster", "getmaster").out, f"{NODE}\n")
 
+    def test_default_memory(self) -> None:
+        """
+        Memory can be given back to what a new cluster has.
+        """
+        self.job(None)
+        self.gnt("cluster", "modify", "-B", "memory=default")
+        self.assertEqual(self.submitted()["beparams"], {"minmem": "default", "maxmem": "default"})
+
     def test_repair(self) -> None:
         """
         The disks of the instances that are named are looked at; that all is right is said.
@@ -30,6 +38,27 @@ class ClusterCommandTests(CommandTestCase):
         output = self.gnt("cluster", "repair-disk-sizes", "web", "db")
         self.assertIn("are right", output.out)
         self.assertEqual(self.submitted()["instances"], ["web", "db"])
+
+    def test_verify_options(self) -> None:
+        """
+        Options of C{gnt cluster verify} become the opcode's parameters.
+        """
+        self.job({"jobs": []})
+        options = (
+            "-g",
+            "rack1",
+            "--ignore-errors",
+            "ENODETIME",
+            "--ignore-errors",
+            "EEXTAGS",
+            "--error-codes",
+        )
+        self.assertEqual(self.gnt("cluster", "verify", *options).code, 0)
+        op = self.submitted()
+        self.assertEqual(
+            (op["group_name"], op["ignore_errors"], op["error_codes"], op["debug_simulate_errors"]),
+            ("rack1", ["ENODETIME", "EEXTAGS"], True, False),
+        )
 
     def test_verify_disks(self) -> None:
         """

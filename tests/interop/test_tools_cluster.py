@@ -11,6 +11,10 @@ BOUNDS = (
     "min:cpu-count=1,disk-count=0,disk-size=4,memory-size=16,nic-count=0,spindle-use=1"
     "/max:cpu-count=9,disk-count=16,disk-size=1048576,memory-size=32768,nic-count=8,spindle-use=12"
 )
+SMALL = (
+    "min:cpu-count=1,disk-count=0,disk-size=4,memory-size=16,nic-count=0,spindle-use=1"
+    "/max:cpu-count=1,disk-count=1,disk-size=512,memory-size=64,nic-count=1,spindle-use=1"
+)
 
 
 class ClusterToolTests(SandboxTestCase):
@@ -174,6 +178,8 @@ class ClusterToolTests(SandboxTestCase):
             [["blue", "0", "last_resort", "2"], ["default", "3", "preferred", "1"]],
         )
         self.ran("gnt-group", "modify", "--alloc-policy=unallocable", "--ipolicy-vcpu-ratio=2", "blue")
+        # Ranges without the cluster's standard instance, which is the cluster's alone.
+        self.ran("gnt-group", "modify", "--ipolicy-bounds-specs", SMALL, "blue")
         self.ran("gnt-group", "rename", "blue", "green")
         self.assertEqual(self.rows("gnt-group", fields, "green"), [["green", "0", "unallocable", "2"]])
         told = self.lines("gnt-group", "info", "green")

@@ -68,15 +68,14 @@ class GroupTests(OpcodeTestCase):
             alloc_policy="last_resort",
             ndparams={"ssh_port": "2222"},
             diskparams={"ext": {"access": "userspace"}},
-            # Its standard instance is the cluster's, which these ranges do not hold.
-            ipolicy={"vcpu-ratio": 2},
+            ipolicy=policy,
         )
         group = self.group("rack2")
         self.assertEqual((group.alloc_policy, group.ndparams), ("last_resort", {"ssh_port": 2222}))
-        self.assertEqual(
-            (group.diskparams, group.ipolicy), ({"ext": {"access": "userspace"}}, {"vcpu-ratio": 2.0})
-        )
-        self.assertIn("std", self.no("wrong_input", "OP_GROUP_ADD", group_name="rack3", ipolicy=policy))
+        self.assertEqual(group.diskparams, {"ext": {"access": "userspace"}})
+        # The cluster's standard instance, which these ranges do not hold, is no matter of a group's.
+        self.assertEqual(group.ipolicy["vcpu-ratio"], 2.0)
+        self.assertEqual(group.ipolicy["minmax"][0]["max"]["memory-size"], 2048)
 
     def test_names(self) -> None:
         """
