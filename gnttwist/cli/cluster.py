@@ -217,6 +217,7 @@ def version(session: Session, as_json: bool) -> None:
 @pass_session
 def verify(
     session: Session,
+    /,
     node_group: str | None,
     ignore_errors: tuple[str, ...],
     submit_only: bool,
