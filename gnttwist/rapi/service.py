@@ -32,6 +32,7 @@ from gnttwist.rapi.master import Master
 from gnttwist.rapi.routes import Router
 from gnttwist.rapi.site import Gate, RAPIResource, RAPISite, connections_limit
 from gnttwist.rapi.table import ROUTES
+from gnttwist.rapi.ui_files import page_routes
 from gnttwist.rapi.waiting import JobWaits
 
 PORT = 5080
@@ -145,7 +146,7 @@ class RAPIDaemon(Service):
         ]
         users = UsersFile(config.paths.rapi_users)
         gate = Gate(
-            Router(ROUTES),
+            Router((*ROUTES, *page_routes())),
             Authentication(reactor, users, config.anonymous),
             Master(reactor, config.paths, config.port),
         )

@@ -24,7 +24,8 @@ from gnttwist.rapi.call import WRITTEN, Call, Services
 from gnttwist.rapi.failures import LATER, RETRY_AFTER, BadRequest, as_http, document
 from gnttwist.rapi.master import Master
 from gnttwist.rapi.routes import Route, Router, number
-from gnttwist.rapi.users import User
+from gnttwist.rapi.ui_files import OPEN
+from gnttwist.rapi.users import NOBODY, User
 
 BODY_LIMIT = 10 * 1024 * 1024
 """
@@ -89,8 +90,12 @@ class Gate:
         route = found.get(method)
         permission = "read" if route is None else route.permission
         # Before anything is told of what there is.
-        user = self._authentication.check(
-            headers.getRawHeaders(b"authorization", [None])[0], source, permission
+        user = (
+            NOBODY
+            if permission == OPEN
+            else self._authentication.check(
+                headers.getRawHeaders(b"authorization", [None])[0], source, permission
+            )
         )
         if isinstance(user, Refusal):
             return user
