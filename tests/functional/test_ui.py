@@ -178,7 +178,7 @@ class PageTests(RAPITestCase):
         while time.monotonic() < deadline:
             try:
                 self.ask("GET", "/2/info")
-            except ConnectionRefusedError:
+            except ConnectionError:
                 continue
             return
         self.fail("gnt-rapi did not come back")
