@@ -93,6 +93,12 @@ progress, and which objects of the configuration have changed.
 
     curl -N "$RAPI/2/events?kind=job"
 
+## The page
+
+`https://MASTER:5080/ui/` shows the cluster in a browser as it changes: nodes, instances, jobs with their logs and
+progress, and who waits for locks. It signs in as a user of the remote API, whose password stays in the page's memory;
+its buttons do what that user may do. Its files need no user and nothing from other hosts.
+
 ## When something is wrong
 
 The answer is `{"code": STATUS, "message": "...", "explain": "..."}`.
@@ -119,7 +125,7 @@ password, options. The password is clear, `{CLEARTEXT}...`, or `{HA1}` and the M
 API:PASSWORD`. The options are Ganeti's `read` and `write`, or roles and permissions from left to right:
 `@operator,+nodes,-console`. A user without options may read.
 
-Every request needs a user, unless gnt-rapi runs with `--anonymous-read`.
+Every request but those for the page's files needs a user, unless gnt-rapi runs with `--anonymous-read`.
 
 """
 

@@ -1,5 +1,7 @@
 // The remote API, as a user whose password is in this module's memory only.
 
+const SILENCE = 40000; // milliseconds without even a heartbeat, which comes every 15 s: the connection is dead
+
 let authorization = null;
 
 export class Refused extends Error {
@@ -36,7 +38,9 @@ export async function follow(place, signal, tell) {
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
   for (;;) {
+    const silent = setTimeout(() => reader.cancel(), SILENCE);
     const { value, done } = await reader.read();
+    clearTimeout(silent);
     if (done) return;
     text += value;
     const blocks = text.split("\n\n");

@@ -12,7 +12,7 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-const gib = (mib) => `${(mib / 1024).toFixed(1)} GiB`;
+const gib = (mib) => (mib / 1024).toFixed(1);
 
 function bar(label, total, free) {
   const cell = make("td");
@@ -21,7 +21,7 @@ function bar(label, total, free) {
     return cell;
   }
   const used = total - free;
-  const text = `${gib(used)} of ${gib(total)}`;
+  const text = `${gib(used)} / ${gib(total)} GiB`;
   cell.append(make("meter", { min: 0, max: total, high: total * 0.9, value: used, "aria-label": label, title: text }),
     make("small", {}, text));
   return cell;
@@ -54,8 +54,9 @@ export function showNodes(nodes) {
 
 export function showInstances(instances, act) {
   replace(byId("instances"), sorted(instances).map((instance) => {
-    const actions = make("td");
-    for (const [verb, name] of [["startup", "Start"], ["shutdown", "Stop"], ["reboot", "Reboot"]]) {
+    const actions = make("td", { class: "actions" });
+    const down = /down$/.test(instance.status);
+    for (const [verb, name] of down ? [["startup", "Start"]] : [["shutdown", "Stop"], ["reboot", "Reboot"]]) {
       actions.append(make("button", { type: "button", "aria-label": `${name} ${instance.name}`,
         onclick: () => act(verb, name, instance.name) }, name));
     }
