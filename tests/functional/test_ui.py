@@ -148,9 +148,37 @@ class PageTests(RAPITestCase):
         browser.until('return document.querySelector("#nodes tr") !== null;')
         browser.run("window.same = true;")
         browser.until(ENDED, self.job())
+        self.power(browser)
         self.restart()
         browser.until(ENDED, self.job())
         self.assertTrue(browser.run("return window.same;"))
+
+    def power(self, browser: Browser) -> None:
+        """
+        Stop an instance, made elsewhere, with the page's button, after confirming; its log was shown.
+        """
+        create = {
+            "__version__": 1, "mode": "create", "instance_name": "web.example.com", "os_type": "noop",
+            "disk_template": "diskless", "disks": [], "nics": [], "ip_check": False, "name_check": False,
+            "pnode": self.paths.hostname, "ignore_ipolicy": True,
+        }  # fmt: skip
+        status, job, _ = self.ask("POST", "/2/instances", create)
+        self.assertEqual(status, 200, job)
+        browser.until(ENDED, job)
+        log = browser.run(
+            "return document.querySelector(`#jobs li[data-job='${arguments[0]}'] pre`).textContent;", job
+        )
+        self.assertIn("* Starting instance web.example.com", log)
+        stop = "document.querySelector('button[aria-label=\"Stop web.example.com\"]')"
+        browser.until(f"return {stop} !== null;")
+        browser.run(f"{stop}.click();")
+        self.assertEqual(
+            browser.run("return document.getElementById('question').textContent;"),
+            "Stop the instance web.example.com?",
+        )
+        browser.run("document.getElementById('yes').click();")
+        browser.until(ENDED, job + 1)
+        browser.until("return document.getElementById('instances').textContent.includes('ADMIN_down');")
 
     def job(self) -> int:
         """

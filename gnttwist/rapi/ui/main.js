@@ -68,7 +68,8 @@ async function refresh() {
 }
 
 async function tell(name, data) {
-  if (name === "begin" || name === "snapshot") return load();
+  if (name === "begin" || name === "snapshot") await load();
+  byId("connection").textContent = "Live";
   for (const { log, ...job } of data.jobs ?? []) {
     const lines = state.jobs.get(job.id)?.lines ?? new Map();
     for (const { serial, payload } of log) lines.set(serial, payload);
@@ -80,7 +81,6 @@ async function tell(name, data) {
     showJobs(state.jobs, new Set(data.jobs.map((job) => job.id)), cancel);
   }
   later();
-  return null;
 }
 
 function notice(reason) { byId("notice").textContent = reason instanceof Error ? reason.message : reason; }
@@ -91,7 +91,6 @@ async function stay(signal) {
   const place = { id: null };
   while (!signal.aborted) {
     try {
-      byId("connection").textContent = "Live";
       await follow(place, signal, tell);
     } catch (reason) {
       if (signal.aborted) return;

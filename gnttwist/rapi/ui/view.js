@@ -63,7 +63,7 @@ export function showInstances(instances, act) {
     const good = instance.status === "running" || instance.status === "ADMIN_down";
     return make("tr", {}, make("th", { scope: "row" }, instance.name),
       make("td", { class: good ? "good" : "bad" }, instance.status ?? "unknown"),
-      make("td", {}, instance.pnode ?? "", make("small", {}, (instance.snodes ?? []).join(", "))), actions);
+      make("td", { class: "place" }, instance.pnode ?? "", make("small", {}, (instance.snodes ?? []).join(", "))), actions);
   }));
 }
 
