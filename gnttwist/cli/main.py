@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "job": ("gnttwist.cli.job", "List, describe, follow, cancel and archive jobs; what they wait for."),
     "filter": ("gnttwist.cli.filter", "Rules that hold back or refuse jobs."),
     "watcher": ("gnttwist.cli.watcher", "Start again what should be up and is not; for timers."),
+    "watch": ("gnttwist.cli.watch", "Watch the cluster as it moves."),
     "debug": ("gnttwist.cli.debug", "Test jobs; who holds which lock."),
     "confd": ("gnttwist.cli.confd", "Ask the configuration daemon."),
     "sandbox": ("gnttwist.cli.sandbox", "Virtual clusters on this machine, for trying and testing."),

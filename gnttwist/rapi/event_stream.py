@@ -13,45 +13,17 @@ import msgspec
 from attrs import evolve, frozen
 
 from gnttwist.rapi.failures import BadRequest
+from gnttwist.wire.events import Cursor
 
 KINDS = ("job", "cluster", "node", "group", "network", "instance")
 """
 What events are about.
 """
 
-JOB_FIELDS = ("status", "summary", "priority", "received_ts", "start_ts", "end_ts", "opstatus", "progress")
-"""
-What is told of a job that has changed.
-"""
-
 HEARTBEAT = b": nothing new\n\n"
 """
 A comment, which clients skip.
 """
-
-_CURSOR = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})")
-
-
-@frozen
-class Cursor:
-    """
-    How far somebody has been told.
-
-    @ivar jobs: A revision of the store, for jobs.
-    @ivar config: One for the configuration.
-    """
-
-    jobs: int
-    config: int
-
-    def __str__(self) -> str:
-        return f"{self.jobs}.{self.config}"
-
-    def covers(self, other: "Cursor") -> bool:
-        """
-        Whether what the other one stands for was told already.
-        """
-        return self.jobs >= other.jobs and self.config >= other.config
 
 
 BEGINNING = Cursor(0, 0)
@@ -63,10 +35,10 @@ def cursor(text: str) -> Cursor:
 
     @raise BadRequest: It is none.
     """
-    found = _CURSOR.fullmatch(text)
-    if found is None:
-        raise BadRequest(f"Last-Event-ID: {text[:40]!r} is no id of an event of this service")
-    return Cursor(int(found[1]), int(found[2]))
+    try:
+        return Cursor.read(text)
+    except ValueError as reason:
+        raise BadRequest(f"Last-Event-ID: {reason}") from reason
 
 
 @frozen
@@ -152,27 +124,3 @@ class Event:
             self.name.encode(),
             msgspec.json.encode(data),
         )
-
-
-def job_events(rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
-    """
-    What gnt-masterd tells of changed jobs, as events have it: each with its new lines of log.
-    """
-    return [
-        {
-            "id": id,
-            **dict(zip(JOB_FIELDS, values, strict=True)),
-            "log": [
-                {"serial": serial, "time": when, "type": kind, "payload": payload}
-                for serial, when, kind, payload in lines
-            ],
-        }
-        for id, values, lines in rows
-    ]
-
-
-def object_events(changes: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
-    """
-    What gnt-masterd tells of changed objects, as events have it.
-    """
-    return [{"kind": kind, "uuid": uuid, "name": name, "there": there} for kind, uuid, name, there in changes]

@@ -22,8 +22,8 @@ from twisted.python.failure import Failure
 from gnttwist.client.luxi import NotReachable
 from gnttwist.client.luxi_async import LuxiPool, TooManyCalls
 from gnttwist.errors import GnttwistError
-from gnttwist.rapi import event_stream
-from gnttwist.rapi.event_stream import BEGINNING, HEARTBEAT, JOB_FIELDS, Cursor, Event, Wanted
+from gnttwist.rapi.event_stream import BEGINNING, HEARTBEAT, Event, Wanted
+from gnttwist.wire.events import JOB_FIELDS, Cursor, job_events, object_events
 
 KEPT_BYTES = 8 << 20
 """
@@ -204,14 +204,14 @@ class EventHub:
                 )
             )
         elif changes:
-            objects = event_stream.object_events(changes)
+            objects = object_events(changes)
             events.append(Event(Cursor(after.jobs, revision), "objects", objects=objects))
         jobs, full = after.jobs, True
         while full:
             answer = await self._calls.call("WaitForAnyJobChange", None, JOB_FIELDS, jobs, 0, 0)
             full = len(answer[1]) >= WHOLE_ANSWER and answer[0] > jobs
             if answer[1]:
-                told = event_stream.job_events(answer[1])
+                told = job_events(answer[1])
                 events.append(Event(Cursor(answer[0], revision), "jobs", jobs=told))
             jobs = answer[0]
         return events or [Event(Cursor(jobs, revision), "begin", text="nothing has happened since then")]
@@ -264,7 +264,7 @@ class EventHub:
                 continue
             after = Cursor(revision, self._now.config)
             if jobs:
-                self._keep(Event(after, "jobs", jobs=event_stream.job_events(jobs)))
+                self._keep(Event(after, "jobs", jobs=job_events(jobs)))
             else:
                 self._now = after
 
@@ -281,7 +281,7 @@ class EventHub:
             if changes is None and revision != self._now.config:
                 self._keep(Event(after, "snapshot", text="what changed since then is not known: load all"))
             elif changes:
-                self._keep(Event(after, "objects", objects=event_stream.object_events(changes)))
+                self._keep(Event(after, "objects", objects=object_events(changes)))
             else:
                 self._now = after
 

@@ -15,9 +15,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from gnttwist.client.luxi import NotReachable
 from gnttwist.client.luxi_async import LuxiPool
 from gnttwist.rapi import event_stream, events
-from gnttwist.rapi.event_stream import Cursor, Event, Wanted, cursor, wanted
+from gnttwist.rapi.event_stream import Event, Wanted, cursor, wanted
 from gnttwist.rapi.events import EventHub
 from gnttwist.rapi.failures import BadRequest
+from gnttwist.wire.events import Cursor
 
 
 class Master:
