@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from gnttwist.errors import FunctionFailed, OpPrereqError
 from gnttwist.functions.registry import FunctionError
 from gnttwist.functions.table import functions
@@ -33,7 +35,10 @@ class RealFunctionTests(NodeTestCase):
         now = datetime.now(UTC)
         own = certificates.new_node_certificate(certificates.new_cluster_certificate(now), NODE, now)
         self.context.paths.client_pem.write_bytes(own.pem())
-        self.config = cluster_of(1, enabled_hypervisors=["fake"], candidate_certs={uuid(1): own.digest})
+        cluster = cluster_of(1, enabled_hypervisors=["fake"], candidate_certs={uuid(1): own.digest})
+        # Nodes are asked whether they reach each other, so this one has an address of this machine's.
+        node = replace(cluster.nodes[uuid(1)], primary_ip="127.0.0.1", secondary_ip="127.0.0.1")
+        self.config = cluster.with_objects([node])
 
     def carried_out(self, op_id: str, **members: Any) -> Any:
         """
