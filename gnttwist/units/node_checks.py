@@ -13,15 +13,6 @@ from gnttwist.model.objects import Node
 from gnttwist.units.encode import hvparams_by_name
 from gnttwist.units.report import Report
 
-SAME_FILES = (
-    "/var/lib/ganeti/server.pem",
-    "/var/lib/ganeti/hmac.key",
-    "/var/lib/ganeti/cluster-domain-secret",
-)
-"""
-Files that are the same on all nodes.
-"""
-
 CLOCK_SKEW = 150.0
 """
 Seconds that a node's clock may differ from the master's; Ganeti's.
@@ -47,7 +38,7 @@ def questions(config: Snapshot, node: Node) -> dict[str, Any]:
     The C{checkdict} for one node (reference: node daemon RPC, section 4.6).
     """
     cluster = config.cluster
-    asked: dict[str, Any] = {"version": None, "time": None, "filelist": list(SAME_FILES)}
+    asked: dict[str, Any] = {"version": None, "time": None}
     if not node.vm_capable:
         return asked
     asked |= {
@@ -73,7 +64,6 @@ def check_node(report: Report, answers: Answers, master: Answers | None) -> None
     node, said = answers.node.name, answers.verify
     _version(report, node, said.get("version"))
     _time(report, node, said.get("time"), answers.asked)
-    _files(report, node, said.get("filelist") or {}, (master or answers).verify.get("filelist") or {})
     if not answers.node.vm_capable:
         return
     for text in said.get("nodesetup") or ():
@@ -118,14 +108,6 @@ def _time(report: Report, node: str, time: Any, asked: tuple[float, float]) -> N
             )
         case _:
             report.error("ENODETIME", "node", node, f"it does not tell its time but {time!r:.60}")
-
-
-def _files(report: Report, node: str, have: Mapping[str, str], wanted: Mapping[str, str]) -> None:
-    for path in SAME_FILES:
-        missing = path in wanted and path not in have
-        differs = path in wanted and path in have and have[path] != wanted[path]
-        text = f"file {path} is {'missing' if missing else 'not as on the master'}"
-        report.check(missing or differs, "ENODEFILECHECK", "node", node, text)
 
 
 def _storage(report: Report, node: str, said: Mapping[str, Any]) -> None:

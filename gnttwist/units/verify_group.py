@@ -12,7 +12,7 @@ from gnttwist.errors import NodeError
 from gnttwist.jobs.context import JobContext, LockMode
 from gnttwist.model.objects import Instance, Node, NodeGroup
 from gnttwist.model.opcode_cluster import OpClusterVerifyGroup
-from gnttwist.units import certificate_checks, neighbours
+from gnttwist.units import certificate_checks, file_checks, neighbours
 from gnttwist.units.encode import disk_dict, group_of, hvparams_by_name
 from gnttwist.units.locking import SHARED_BGL, node_locks
 from gnttwist.units.node_checks import Answers, check_node, questions
@@ -59,8 +59,10 @@ async def verify_group(job: JobContext, op: OpClusterVerifyGroup) -> bool:
     for node in online:
         if node.uuid in answers:
             check_node(report, answers[node.uuid], answers.get(config.master.uuid))
+            file_checks.check_node(report, answers[node.uuid], answers.get(config.master.uuid))
             certificate_checks.check(report, config, answers[node.uuid])
             neighbours.check(report, answers[node.uuid])
+    file_checks.check_all(report, list(answers.values()))
     report.section("Gathering information about instances")
     capable = [each for each in online if each.vm_capable and each.uuid in answers]
     guests = await _guests(job, config, report, capable)
@@ -104,6 +106,7 @@ async def _verify_node(job: JobContext, *, config: Snapshot, node: Node) -> dict
     """
     checks = {
         **questions(config, node),
+        **file_checks.questions(config, node),
         **certificate_checks.questions(config, node),
         **neighbours.questions(config, node),
     }

@@ -15,6 +15,7 @@ from gnttwist.model.opcode import Opcode
 from gnttwist.model.opcodes import parse
 from gnttwist.testing.context import MemoryJobContext
 from gnttwist.units.cluster import destroy, post_init, query, verify
+from gnttwist.units.file_checks import OPTIONAL_FILES, SAME_FILES, STORAGE_PATHS, questions
 from gnttwist.units.verify_config import verify_config
 from gnttwist.units.verify_group import verify_group
 from tests.units.world import World, cluster_of, uuid
@@ -274,6 +275,32 @@ class GroupTests(SynchronousTestCase):
             self.setUp()
             self.world.node(2).verify.update(answers)
             self.found(f"ERROR:{code}:node:node2.example.com:", text)
+
+    def test_shared_files(self) -> None:
+        """
+        Files that only some nodes have, or that differ, are told once, of the cluster; missing on all, they are not.
+        """
+        for path in (OPTIONAL_FILES[0], STORAGE_PATHS):
+            self.setUp()
+            one, two = self.world.node(1).verify, self.world.node(2).verify
+            usual = dict.fromkeys(SAME_FILES, "aa")
+            one["filelist"], two["filelist"] = {**usual, path: "bb"}, usual
+            self.found(
+                f"ERROR:ECLUSTERFILECHECK:cluster::file {path} is on node1.example.com, and not on node2.example.com"
+            )
+            two["filelist"] = {**usual, path: "cc"}
+            self.found("ECLUSTERFILECHECK", f"{path} differs", "2 kinds")
+            two["filelist"] = {**usual, path: "bb"}
+            self.assertEqual(self.verified(), (True, []))
+
+    def test_scripts(self) -> None:
+        """
+        The script for the master's address is looked for where the cluster says that it has one.
+        """
+        self.world.node(2).verify["user-scripts"] = ["/x/setup"]
+        self.assertEqual(self.verified(), (True, []))
+        self.config = with_instance(cluster_of(2, use_external_mip_script=True), on=2)
+        self.found("ERROR:ENODEUSERSCRIPTS:node:node2.example.com:", "cannot be executed: /x/setup")
 
     def test_clock_within_limits(self) -> None:
         """
