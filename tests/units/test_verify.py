@@ -15,7 +15,7 @@ from gnttwist.model.opcode import Opcode
 from gnttwist.model.opcodes import parse
 from gnttwist.testing.context import MemoryJobContext
 from gnttwist.units.cluster import destroy, post_init, query, verify
-from gnttwist.units.file_checks import OPTIONAL_FILES, SAME_FILES, STORAGE_PATHS, questions
+from gnttwist.units.file_checks import OPTIONAL_FILES, SAME_FILES, STORAGE_PATHS
 from gnttwist.units.verify_config import verify_config
 from gnttwist.units.verify_group import verify_group
 from tests.units.world import World, cluster_of, uuid
