@@ -222,6 +222,12 @@ class Found:
     held: bool
 
 
+NEVER_BEGAN = Found(None, False)
+"""
+Its process has not looked at its function, and never will: it was killed before that, or never forked.
+"""
+
+
 def find(path: Path) -> Found | None:
     """
     Look at a spool that nobody follows; C{None} where there is none.

@@ -1,8 +1,9 @@
 """
 Starts of function processes whose answer was lost with the launcher.
 
-They are not in doubt: the launcher makes a call's spool before it forks, and does nothing after its socket is closed,
-so whether there is a spool says whether there is a process.
+They are not in doubt: the launcher makes a call's spool before it forks, and does nothing after its socket is closed.
+The process holds a lock on the spool while it lives, and writes who it is before it looks at its function. So without
+a spool, or with an empty one that nobody holds, nothing was run, and the call may be started again.
 """
 
 from collections.abc import Callable
@@ -56,6 +57,10 @@ class LostStarts:
         path = self._spools / starting.request.id_suffix
         try:
             found = spool.find(path)
+            if found == spool.NEVER_BEGAN:
+                # The launcher was killed between the two, or its child was before it had begun.
+                path.unlink()
+                found = None
         except (OSError, spool.SpoolCorrupt):
             self._log.failure("cannot see what became of a start")
             found = spool.Found(None, False)

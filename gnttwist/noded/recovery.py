@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from gnttwist.launcher.spool import SpoolCorrupt, find
+from gnttwist.launcher.spool import NEVER_BEGAN, SpoolCorrupt, find
 from gnttwist.noded.call import FunctionCall
 from gnttwist.noded.call_table import CallTable
 from gnttwist.noded.endings import Endings
@@ -90,6 +90,10 @@ class Recovery:
         """
         try:
             found = find(call.spool)
+            if found == NEVER_BEGAN and boot == self._boot:
+                # The next start needs the spool's name.
+                call.spool.unlink()
+                found = None
         except (OSError, SpoolCorrupt) as reason:
             call.conclude(f"its spool cannot be read: {reason}")
             return
@@ -103,7 +107,7 @@ class Recovery:
             call.conclude(NO_RESULT if boot == self._boot else RESTARTED)
         elif call.aborting is not None:
             call.end(Ended("aborted", call.aborting))
-        # Otherwise its process was never started, and may be yet: the next start decides.
+        # Otherwise no process has looked at its function, and one may yet: the next start decides.
 
     def _look(self, call: FunctionCall, boot: str) -> None:
         if call.outcome is None:

@@ -3,6 +3,7 @@ Tests for L{gnttwist.noded.calls} and what it is made of.
 """
 
 import json
+import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from gnttwist.errors import RemoteError
+from gnttwist.launcher import spool
 from gnttwist.launcher.spool import Value
 from gnttwist.noded.call import FunctionCall
 from gnttwist.noded.call_table import KEPT_FOR, CallTable, UnknownCall
@@ -456,6 +458,22 @@ class RecoveryTests(CallsCase):
         """
         self.processes.slow = True
         self.node.start()
+        self.restart()
+        self.assertRaises(UnknownCall, self.find)
+        self.processes.slow = False
+        self.started()
+        self.assertEqual(len(self.processes.running), 1)
+
+    def test_killed_before_it_began(self) -> None:
+        """
+        With an empty spool that nobody holds, too: launcher and daemon were killed before anything was run.
+        """
+        self.processes.slow = True
+        self.node.start()
+        [entry] = self.node.recovery._registry.entries.values()
+        spools = self.node.directory / "spool"
+        spools.mkdir(exist_ok=True)
+        os.close(spool.create(spools, entry.registered.suffix))
         self.restart()
         self.assertRaises(UnknownCall, self.find)
         self.processes.slow = False
