@@ -41,33 +41,49 @@ def undrain(session: Session) -> None:
 @pass_session
 def queue_info(session: Session, as_json: bool) -> None:
     """
-    Whether it is drained, how many jobs there are, and how many may run at once.
+    Whether it is drained, how many jobs there are, and its limits.
     """
     client = session.client
-    drained, room = client.call("QueryConfigValues", ["drain_flag", "max_queued_jobs"])
+    names = ["drain_flag", "max_queued_jobs", "node_patience"]
+    drained, room, patience = client.call("QueryConfigValues", names)
     limit = client.call("QueryClusterInfo")["max_running_jobs"]
     counts: dict[str, int] = {}
     for [status] in client.call("QueryJobs", [], ["status"]):
         counts[status] = counts.get(status, 0) + 1
     if as_json:
-        print_json({"drained": drained, "jobs": counts, "max_running_jobs": limit, "max_queued_jobs": room})
+        print_json(
+            {
+                "drained": drained,
+                "jobs": counts,
+                "max_running_jobs": limit,
+                "max_queued_jobs": room,
+                "node_patience": patience,
+            }
+        )
         return
     click.echo(f"The queue is {'drained: no new jobs are taken' if drained else 'open'}.")
     shown = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
     click.echo(f"Jobs: {shown or 'none'}; {limit} may run at once, {room} queue.")
+    click.echo(f"A job waits {patience} s for a node that does not answer.")
 
 
 @queue.command()
 @click.option("--running", type=click.IntRange(1), metavar="N", help="How many jobs may run at once.")
 @click.option("--queued", type=click.IntRange(1), metavar="N", help="How many may be queued or running.")
+@click.option(
+    "--patience",
+    type=Duration(),
+    metavar="TIME",
+    help="How long a job waits for a node that does not answer.",
+)
 @pass_session
-def limit(session: Session, running: int | None, queued: int | None) -> None:
+def limit(session: Session, running: int | None, queued: int | None, patience: int | None) -> None:
     """
-    Change how many jobs may run or queue; at once, and for good.
+    Change how many jobs may run or queue, or how long they wait for nodes; at once, and for good.
     """
-    if running is None and queued is None:
-        raise click.UsageError("give --running, --queued, or both")
-    session.client.call("SetQueueLimits", running, queued)
+    if running is None and queued is None and patience is None:
+        raise click.UsageError("give --running, --queued or --patience")
+    session.client.call("SetQueueLimits", running, queued, patience)
 
 
 @click.group()

@@ -36,8 +36,7 @@ Ganeti's.
 
 PATIENCE = 300.0
 """
-Seconds that a job waits for a node that is not answering, where the cluster does not say otherwise: longer than a
-machine takes to boot.
+Seconds that a node may be silent, where the caller does not say otherwise: the cluster's own default.
 """
 
 QUERY_TIMEOUT = 10.0

@@ -29,6 +29,7 @@ from gnttwist.client.nodes import HTTPNodeCaller
 from gnttwist.config.exporter import Exporter
 from gnttwist.config.service import Configuration
 from gnttwist.errors import GnttwistError
+from gnttwist.jobs.limits import node_patience
 from gnttwist.jobs.opcodes import Opcodes
 from gnttwist.jobs.queue import Queue
 from gnttwist.masterd.compaction import Compaction
@@ -139,7 +140,13 @@ class MasterDaemon(Service):
         configuration = Configuration(store, self._fatal)
         await configuration.load()
         counters = Counters()
-        caller = HTTPNodeCaller(reactor, self._config.tls, time.time, measured=counters.called)
+        caller = HTTPNodeCaller(
+            reactor,
+            self._config.tls,
+            time.time,
+            patience=lambda: node_patience(configuration.snapshot.cluster),
+            measured=counters.called,
+        )
         self._to_stop.append(caller.close)
         accounts = self._config.accounts
         readers = accounts.gid("confd") if accounts.separate else None

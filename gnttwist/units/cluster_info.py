@@ -6,7 +6,7 @@ import platform
 from typing import Any
 
 from gnttwist.config.snapshot import Snapshot
-from gnttwist.jobs.limits import max_queued
+from gnttwist.jobs.limits import max_queued, node_patience
 from gnttwist.model.objects import Cluster
 
 SOFTWARE_VERSION = "3.0.2"
@@ -82,8 +82,10 @@ def config_value(config: Snapshot, drained: bool, paused_until: int | None, name
         case "modify_ssh_setup" | "ssh_key_type" | "ssh_key_bits":
             return getattr(config.cluster, name)
         case "max_queued_jobs":
-            # Our own: Ganeti has no such limit, and its description of the cluster no room for it.
+            # Our own, as the next: Ganeti has no such limits, and its description of the cluster no room for it.
             return max_queued(config.cluster)
+        case "node_patience":
+            return node_patience(config.cluster)
         case "watcher_pause":
             return paused_until
         case _:

@@ -326,11 +326,13 @@ class SetDrainFlag(Call, frozen=True):
 
 class SetQueueLimits(Call, frozen=True):
     """
-    How many jobs may run at once, and how many may be queued or running; C{null} leaves it as it is. Not Ganeti's.
+    How many jobs may run at once, how many may be queued or running, and how many seconds they wait for a node that
+    is not answering; C{null} leaves it as it is. Not Ganeti's.
     """
 
     running: int | None
     queued: int | None
+    patience: int | None = None
 
 
 class SetWatcherPause(Call, frozen=True):

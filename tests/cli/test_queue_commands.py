@@ -246,7 +246,7 @@ class ClusterCommandTests(CommandTestCase):
         """
         self.answers.update(
             SetDrainFlag=True,
-            QueryConfigValues=[True, 500],
+            QueryConfigValues=[True, 500, 300],
             SetQueueLimits=None,
             QueryClusterInfo={"max_running_jobs": 20},
             QueryJobs=[["success"], ["queued"], ["success"]],
@@ -257,10 +257,13 @@ class ClusterCommandTests(CommandTestCase):
         self.assertEqual(
             self.gnt("cluster", "queue", "info").out,
             "The queue is drained: no new jobs are taken.\n"
-            "Jobs: 1 queued, 2 success; 20 may run at once, 500 queue.\n",
+            "Jobs: 1 queued, 2 success; 20 may run at once, 500 queue.\n"
+            "A job waits 300 s for a node that does not answer.\n",
         )
         self.gnt("cluster", "queue", "limit", "--running", "7")
         self.assertEqual(self.master.calls[-1], luxi.SetQueueLimits(7, None))
+        self.gnt("cluster", "queue", "limit", "--patience", "10m")
+        self.assertEqual(self.master.calls[-1], luxi.SetQueueLimits(None, None, 600))
         self.assertIn("--running", self.fails("cluster", "queue", "limit"))
 
     def test_watcher(self) -> None:

@@ -120,11 +120,12 @@ class CallerCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.http = FakeHTTP(self.clock)
+        self.patience = PATIENCE
         self.caller = HTTPNodeCaller(
             self.clock,
             None,  # type: ignore[arg-type]  # no network, no security
             lambda: 1e9 + self.clock.seconds(),
-            patience=lambda: PATIENCE,
+            patience=lambda: self.patience,
             http=self.http,  # type: ignore[arg-type]  # has what is used of it
         )
         self.heard: list[Feedback] = []
@@ -254,6 +255,18 @@ class CallTests(CallerCase):
             stream = self.stream()
             self.clock.advance(RETRY_MOST)
         self.assertNoResult(call)
+
+    def test_patience_changes(self) -> None:
+        """
+        A call that waits already is given up by the patience that there is now.
+        """
+        self.http.otherwise = Unreachable("gone")
+        call = self.call()
+        self.clock.pump([1.0] * int(PATIENCE / 2))
+        self.assertNoResult(call)
+        self.patience = PATIENCE / 4
+        self.clock.pump([1.0] * int(RETRY_MOST + 1))
+        self.failureResultOf(call, NotAnswering)
 
     def test_busy(self) -> None:
         """

@@ -166,6 +166,19 @@ class NodeTests(TestCase):
         self.gnt("node", "modify", node.name, "--offline", "no", "-f")
         self.assertTrue(self.has(self.second, "config.data", '"spindle_count":8'))
 
+    def test_patience(self) -> None:
+        """
+        How long jobs wait for a node that does not answer is changed while one waits; it fails then, naming the node.
+        """
+        self.kill_daemon(self.second)
+        name = self.sandbox.nodes[1].name
+        job = self.gnt("debug", "delay", "--submit", "--no-master", "-n", name, "0.1").split()[-1]
+        self.assertTrue(wait_until(lambda: "running" in self.gnt("job", "list"), 20))
+        self.assertIn("waits 300 s", self.gnt("cluster", "queue", "info"))
+        self.gnt("cluster", "queue", "limit", "--patience", "5s")
+        self.assertIn("waits 5 s", self.gnt("cluster", "queue", "info"))
+        self.assertIn(name, self.gnt("job", "watch", job, code=1))
+
     def kill_daemon(self, paths: Paths) -> None:
         """
         Kill a node's daemon, as a loss of power would.

@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from gnttwist.config import records
 from gnttwist.config.service import Configuration
 from gnttwist.errors import JobLost, OperationError, OpPrereqError
-from gnttwist.jobs.limits import max_queued
+from gnttwist.jobs.limits import max_queued, node_patience
 from gnttwist.jobs.live import JobView
 from gnttwist.masterd.config_changes import ConfigChanges
 from gnttwist.masterd.figures import Counters, Figures
@@ -426,7 +426,8 @@ class MethodsTests(SynchronousTestCase):
 
     def test_limits(self) -> None:
         """
-        How many jobs may run and queue is changed one by one; what is too much or too little is refused.
+        How many jobs may run and queue, and how long they wait for a node, is changed one by one; what is too much or
+        too little is refused.
         """
         self.load()
         before = self.configuration.snapshot.cluster.max_running_jobs
@@ -436,9 +437,19 @@ class MethodsTests(SynchronousTestCase):
         self.result(luxi.SetQueueLimits(7, None))
         cluster = self.configuration.snapshot.cluster
         self.assertEqual((cluster.max_running_jobs, max_queued(cluster)), (7, 5))
-        for wrong in (luxi.SetQueueLimits(0, None), luxi.SetQueueLimits(None, 10**9)):
+        self.assertEqual(node_patience(cluster), 300)
+        self.result(luxi.SetQueueLimits(None, None, 20))
+        cluster = self.configuration.snapshot.cluster
+        self.assertEqual((max_queued(cluster), node_patience(cluster)), (5, 20))
+        for wrong in (
+            luxi.SetQueueLimits(0, None),
+            luxi.SetQueueLimits(None, 10**9),
+            luxi.SetQueueLimits(None, None, 1),
+            luxi.SetQueueLimits(None, None, 10**9),
+        ):
             self.refusal(wrong, OpPrereqError)
-        self.assertEqual(self.result(luxi.QueryConfigValues(["max_queued_jobs"])), [20_000])
+        values = luxi.QueryConfigValues(["max_queued_jobs", "node_patience"])
+        self.assertEqual(self.result(values), [20_000, 300])
 
     def test_lost_jobs(self) -> None:
         """
