@@ -11,18 +11,16 @@ from typing import Any
 from attrs import frozen
 
 from twisted.application.service import IService, MultiService
-from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from gnttwist.confd.parts import SWITCH, answering
 from gnttwist.confd.parts import bound as query_socket
 from gnttwist.confd.workers import Workers
-from gnttwist.net.binding import addresses, own_address
 from gnttwist.net.identity import Identity
+from gnttwist.net.options import ListeningOptions
 from gnttwist.net.pidfile import PidFile
-from gnttwist.paths import BadRoot, Paths
-from gnttwist.privileges.accounts import ONE_USER, Accounts, BadUsers
-from gnttwist.privileges.accounts import load as load_accounts
+from gnttwist.paths import Paths
+from gnttwist.privileges.accounts import ONE_USER, Accounts
 
 PORT = 1814
 
@@ -47,55 +45,37 @@ class Config:
     accounts: Accounts = ONE_USER
 
 
-class Options(UsageOptions):
+class Options(ListeningOptions):
     """
     gnt-confd's command line.
     """
 
-    synopsis = "[options]"
     config: Config
     optParameters = [
-        ["root", None, None, "The directory that all paths lie below"],
         ["port", "p", PORT, "The UDP port", int],
         ["workers", "w", 1, "Processes that answer, each on a share of the clients", int],
     ]
-
-    def __init__(self) -> None:
-        super().__init__()
-        self["bind"] = []
-
-    def opt_bind(self, address: str) -> None:
-        """
-        An address to answer on, or an interface's name for all of its addresses; may be repeated. By default the
-        node's own primary address.
-        """
-        self["bind"].append(address)
-
-    opt_b = opt_bind
 
     def postOptions(self) -> None:
         """
         Turn the options into one value: here, a mistake becomes one line for the user.
         """
-        try:
-            paths = Paths.from_root(self["root"])
-            accounts = load_accounts(paths)
-        except (BadRoot, BadUsers) as reason:
-            raise UsageError(str(reason)) from reason
+        paths, accounts = self.place()
         if not 1 <= self["workers"] <= MAX_WORKERS:
             raise UsageError(f"--workers is a number from 1 to {MAX_WORKERS}")
-        if not 0 <= self["port"] <= 65535:
-            raise UsageError("--port is a number up to 65535")
-        found = [each for name in self["bind"] for each in _concrete(name)]
-        where = tuple(dict.fromkeys(found)) or (own_address(paths),)
-        self.config = Config(paths, where, self["port"], self["workers"], accounts)
+        where, port = self.listening(paths)
+        self.config = Config(paths, where, port, self["workers"], accounts)
 
-
-def _concrete(place: str) -> tuple[str, ...]:
-    found = addresses(place)
-    if any(ip_address(each).is_unspecified for each in found):
-        raise UsageError(f"--bind: clients count answers by the address they come from, and {place} is none")
-    return found
+    def bound(self, place: str) -> tuple[str, ...]:
+        """
+        See L{ListeningOptions.bound}.
+        """
+        found = super().bound(place)
+        if any(ip_address(each).is_unspecified for each in found):
+            raise UsageError(
+                f"--bind: clients count answers by the address they come from, and {place} is none"
+            )
+        return found
 
 
 def makeService(options: Options) -> IService:

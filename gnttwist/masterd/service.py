@@ -4,7 +4,6 @@ gnt-masterd: its options, and how its parts are put together.
 
 import gc
 import os
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -22,7 +21,6 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from gnttwist.client.nodes import HTTPNodeCaller
@@ -47,12 +45,13 @@ from gnttwist.masterd.secret_files import vault
 from gnttwist.masterd.shared_files import SharedFiles
 from gnttwist.masterd.watcher import WatcherPause
 from gnttwist.net.certificates import BadCertificate
+from gnttwist.net.descriptors import allow_descriptors
 from gnttwist.net.identity import Identity
+from gnttwist.net.options import DaemonOptions
 from gnttwist.net.pidfile import PidFile
 from gnttwist.net.tls_files import FileTLS, client_from
-from gnttwist.paths import BadRoot, Paths
-from gnttwist.privileges.accounts import ONE_USER, Accounts, BadUsers
-from gnttwist.privileges.accounts import load as load_accounts
+from gnttwist.paths import Paths
+from gnttwist.privileges.accounts import ONE_USER, Accounts
 from gnttwist.query.sources import Sources
 from gnttwist.store.sqlite import SQLiteStore
 from gnttwist.units.table import UNITS
@@ -83,24 +82,18 @@ class Config:
     accounts: Accounts = ONE_USER
 
 
-class Options(UsageOptions):
+class Options(DaemonOptions):
     """
     gnt-masterd's command line.
     """
 
-    synopsis = "[options]"
     config: Config
-    optParameters = [["root", None, None, "The directory that all paths lie below"]]
 
     def postOptions(self) -> None:
         """
         Turn the options into one value: here, a mistake becomes one line for the user.
         """
-        try:
-            paths = Paths.from_root(self["root"])
-            accounts = load_accounts(paths)
-        except (BadRoot, BadUsers) as reason:
-            raise UsageError(str(reason)) from reason
+        paths, accounts = self.place()
         if not paths.store.exists():
             raise UsageError(f"there is no cluster here: {paths.store} is missing (see gnt cluster init)")
         try:
@@ -125,7 +118,7 @@ class MasterDaemon(Service):
 
     def startService(self) -> None:
         super().startService()
-        _allow_descriptors()
+        allow_descriptors()
         self._starting = Deferred.fromCoroutine(self._start())
         self._starting.addErrback(self._cannot_start)
 
@@ -253,14 +246,6 @@ class MasterDaemon(Service):
         # Twisted has no exit status of its own for this.
         self._reactor.addSystemEventTrigger("after", "shutdown", os._exit, 1)
         self._reactor.callWhenRunning(self._reactor.stop)
-
-
-def _allow_descriptors() -> None:
-    """
-    One connection is one descriptor, and the usual soft limit is 1024.
-    """
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def makeService(options: Options) -> IService:

@@ -7,16 +7,14 @@ from collections.abc import Mapping
 from attrs import field, frozen
 
 from twisted.python.systemd import ListenFDs
-from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
-from gnttwist.net.binding import addresses, own_address
 from gnttwist.net.certificates import BadCertificate
+from gnttwist.net.options import ListeningOptions
 from gnttwist.net.tls_files import FileTLS, server_from
 from gnttwist.noded.candidates import Candidates
-from gnttwist.paths import BadRoot, Paths
-from gnttwist.privileges.accounts import ONE_USER, Accounts, BadUsers
-from gnttwist.privileges.accounts import load as load_accounts
+from gnttwist.paths import Paths
+from gnttwist.privileges.accounts import ONE_USER, Accounts
 
 PORT = 1811
 """
@@ -46,15 +44,13 @@ class Config:
     accounts: Accounts = ONE_USER
 
 
-class Options(UsageOptions):
+class Options(ListeningOptions):
     """
     gnt-noded's command line.
     """
 
-    synopsis = "[options]"
     config: Config
     optParameters = [
-        ["root", None, None, "The directory that all paths lie below"],
         ["port", "p", PORT, "The TCP port", int],
         ["functions", None, None, "module:name of other functions, which tests use"],
     ]
@@ -65,33 +61,15 @@ class Options(UsageOptions):
         """
         super().__init__()
         self._passed = tuple(ListenFDs.fromEnvironment(environment).inheritedDescriptors())
-        self["bind"] = []
-
-    def opt_bind(self, place: str) -> None:
-        """
-        An address, or an interface for all of its addresses; may be repeated. By default what systemd has passed,
-        or the node's own primary address.
-        """
-        self["bind"] += addresses(place)
-
-    opt_b = opt_bind
 
     def postOptions(self) -> None:
         """
         Turn the options into one value: here, a mistake becomes one line for the user.
         """
-        try:
-            paths = Paths.from_root(self["root"])
-            accounts = load_accounts(paths)
-        except (BadRoot, BadUsers) as reason:
-            raise UsageError(str(reason)) from reason
-        where = tuple(dict.fromkeys(self["bind"]))
-        if not where and not self._passed:
-            where = (own_address(paths),)
+        paths, accounts = self.place()
+        where, port = self.listening(paths, passed=bool(self._passed))
         candidates, tls = _trust(paths)
-        self.config = Config(
-            paths, where, self["port"], tls, candidates, self._passed, self["functions"], accounts
-        )
+        self.config = Config(paths, where, port, tls, candidates, self._passed, self["functions"], accounts)
 
 
 def _trust(paths: Paths) -> tuple[Candidates, FileTLS]:

@@ -3,7 +3,6 @@ gnt-noded: how its parts are put together.
 """
 
 import os
-import resource
 import signal
 import socket
 import sys
@@ -23,6 +22,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
 from gnttwist.launcher import tree
+from gnttwist.net.descriptors import allow_descriptors
 from gnttwist.net.http import LimitedSite
 from gnttwist.net.http_limits import CONNECTIONS_LIMIT
 from gnttwist.net.identity import Identity
@@ -146,9 +146,7 @@ class NodeDaemon(Service):
         """
         As many as there are descriptors for, after raising this process's own limit.
         """
-        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        limit = max(RESERVE // 2, hard - RESERVE) if hard != resource.RLIM_INFINITY else CONNECTIONS_LIMIT
+        limit = max(RESERVE // 2, allow_descriptors() - RESERVE)
         if limit < CONNECTIONS_LIMIT:
             self._log.warn("{limit} connections at most, for want of descriptors", limit=limit)
         return min(limit, CONNECTIONS_LIMIT)

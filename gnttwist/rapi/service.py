@@ -2,7 +2,6 @@
 gnt-rapi: its options, and how its parts are put together.
 """
 
-import resource
 import signal
 from collections.abc import Callable
 from typing import Any
@@ -13,18 +12,17 @@ from twisted.application.service import IService, MultiService, Service
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
-from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 from gnttwist.client.luxi_async import LuxiPool
-from gnttwist.net.binding import addresses, own_address
 from gnttwist.net.certificates import BadCertificate
+from gnttwist.net.descriptors import allow_descriptors
 from gnttwist.net.identity import Identity
+from gnttwist.net.options import ListeningOptions
 from gnttwist.net.pidfile import PidFile
 from gnttwist.net.tls_files import FileTLS, public_from
-from gnttwist.paths import BadRoot, Paths
-from gnttwist.privileges.accounts import ONE_USER, Accounts, BadUsers
-from gnttwist.privileges.accounts import load as load_accounts
+from gnttwist.paths import Paths
+from gnttwist.privileges.accounts import ONE_USER, Accounts
 from gnttwist.rapi.auth import Authentication, UsersFile
 from gnttwist.rapi.call import Services
 from gnttwist.rapi.events import EventHub
@@ -64,15 +62,13 @@ class Config:
     accounts: Accounts = ONE_USER
 
 
-class Options(UsageOptions):
+class Options(ListeningOptions):
     """
     gnt-rapi's command line.
     """
 
-    synopsis = "[options]"
     config: Config
     optParameters = [
-        ["root", None, None, "The directory that all paths lie below"],
         ["port", "p", PORT, "The TCP port", int],
     ]
     optFlags = [
@@ -80,38 +76,19 @@ class Options(UsageOptions):
         ["require-authentication", None, "Ganeti's option for what is the default here"],
     ]
 
-    def __init__(self) -> None:
-        super().__init__()
-        self["bind"] = []
-
-    def opt_bind(self, place: str) -> None:
-        """
-        An address, or an interface for all of its addresses; may be repeated. By default the node's own primary
-        address.
-        """
-        self["bind"] += addresses(place)
-
-    opt_b = opt_bind
-
     def postOptions(self) -> None:
         """
         Turn the options into one value: here, a mistake becomes one line for the user.
         """
-        try:
-            paths = Paths.from_root(self["root"])
-            accounts = load_accounts(paths)
-        except (BadRoot, BadUsers) as reason:
-            raise UsageError(str(reason)) from reason
+        paths, accounts = self.place()
         if self["anonymous-read"] and self["require-authentication"]:
             raise UsageError("--anonymous-read and --require-authentication contradict each other")
-        if not 0 <= self["port"] <= 65535:
-            raise UsageError("--port is a number up to 65535")
-        where = tuple(dict.fromkeys(self["bind"])) or (own_address(paths),)
+        where, port = self.listening(paths)
         try:
             tls = public_from(paths.rapi_pem)
         except (OSError, BadCertificate) as reason:
             raise UsageError(f"cannot use the remote API's certificate: {reason}") from reason
-        self.config = Config(paths, where, self["port"], tls, bool(self["anonymous-read"]), accounts)
+        self.config = Config(paths, where, port, tls, bool(self["anonymous-read"]), accounts)
 
 
 @define(eq=False, slots=False, repr=False)
@@ -156,7 +133,7 @@ class RAPIDaemon(Service):
             RAPIResource(
                 Services(calls, waits, lambda: {"rapi.pem": config.tls.current.expires}, events, users)
             ),
-            connections_limit(_descriptors()),
+            connections_limit(allow_descriptors()),
         )
         for address in config.addresses:
             port = reactor.listenSSL(config.port, site, config.tls, BACKLOG, address)
@@ -180,15 +157,6 @@ class RAPIDaemon(Service):
             each()
         if self._site is not None:
             await self._site.close()
-
-
-def _descriptors() -> int:
-    """
-    How many descriptors this process may have, after raising its own limit.
-    """
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return 1 << 20 if hard == resource.RLIM_INFINITY else hard
 
 
 def makeService(options: Options) -> IService:
