@@ -28,6 +28,7 @@ from gnttwist.masterd.queue_limits import QueueLimits
 from gnttwist.masterd.submissions import SubmissionLog
 from gnttwist.masterd.watcher import WatcherPause
 from gnttwist.masterd.why import explain
+from gnttwist.query.kept import KeptRows
 from gnttwist.query.run import query, query_fields, query_values
 from gnttwist.query.sources import Sources
 from gnttwist.units.cluster_info import cluster_info, config_value
@@ -65,6 +66,7 @@ class Methods:
     _config_changes: ConfigChanges
     _figures: Figures
     _submissions: SubmissionLog = field(init=False)
+    _kept: KeptRows = field(factory=KeptRows, init=False)
     _info: Encoded[Snapshot] = field(factory=lambda: Encoded(cluster_info), init=False)
     _changes: Encoded[Change] = field(factory=lambda: Encoded(list), init=False)
     _table: Mapping[type[luxi.Call], Carry] = field(init=False)
@@ -239,7 +241,7 @@ class Methods:
     # Queries
 
     async def _query(self, call: luxi.Query, peer: Peer, message: bytes) -> dict[str, Any]:
-        return await query(call.what, call.fields, call.filter, self._sources())
+        return await query(call.what, call.fields, call.filter, self._sources(), self._kept)
 
     async def _query_fields(self, call: luxi.QueryFields, peer: Peer, message: bytes) -> dict[str, Any]:
         return query_fields(call.what, call.fields)
@@ -253,9 +255,9 @@ class Methods:
             call: luxi.QueryInstances | luxi.QueryNodes | luxi.QueryGroups | luxi.QueryNetworks,
             peer: Peer,
             message: bytes,
-        ) -> list[list[Any]]:
+        ) -> list[Any]:
             _check_not_locking(call.locking)
-            return await query_values(kind, call.names or (), call.fields, self._sources())
+            return await query_values(kind, call.names or (), call.fields, self._sources(), self._kept)
 
         return carry
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from gnttwist.errors import ECode, OperationError, OpPrereqError, ParameterError
 from gnttwist.model.names import nice_key
-from gnttwist.query.fields.definition import NORMAL, Cell, Field, Missing, Resource, cell, unknown
+from gnttwist.query.fields.definition import Field, Missing, Resource, cell, unknown
 from gnttwist.query.fields.export import EXPORT
 from gnttwist.query.fields.group import GROUP
 from gnttwist.query.fields.instance import INSTANCE
@@ -16,6 +16,7 @@ from gnttwist.query.fields.job_filter import FILTER
 from gnttwist.query.fields.lock import LOCK
 from gnttwist.query.fields.network import NETWORK
 from gnttwist.query.fields.node import NODE
+from gnttwist.query.kept import KeptRows, Make
 from gnttwist.query.sources import Sources
 from gnttwist.wire import filters
 
@@ -45,12 +46,15 @@ Rows between two looks at the clock: where each is put together from many parame
 """
 
 
-async def query(kind: str, fields: Sequence[str], qfilter: object, sources: Sources) -> dict[str, Any]:
+async def query(
+    kind: str, fields: Sequence[str], qfilter: object, sources: Sources, kept: KeptRows | None = None
+) -> dict[str, Any]:
     """
     Answer a query (reference: query, section 2.3).
 
     @param fields: Names, in the order of the answer's columns. One that there is not gives a column without values.
     @param qfilter: The filter as decoded JSON.
+    @param kept: Rows of earlier answers; with it, rows may be L{msgspec.Raw}, encoded already.
     @return: C{{"fields": [definition], "data": [[[status, value]]]}}.
     @raise OperationError: The kind is not supported.
     @raise ParameterError: The filter is wrong, or looks at a field that there is not.
@@ -59,10 +63,7 @@ async def query(kind: str, fields: Sequence[str], qfilter: object, sources: Sour
     resource = _resource(kind, "Query")
     wanted = filters.parse(qfilter)
     columns = [resource.fields.get(each) or unknown(each) for each in fields]
-    rows = await _rows(resource, columns, wanted, sources)
-    data: list[list[Cell]] = []
-    async for portion in _portions(rows, sources):
-        data.extend([cell(each.get(row)) for each in columns] for row in portion)
+    data = await _data(kind, columns, wanted, sources, _cells_of, kept)
     return {"fields": [each.to_wire() for each in columns], "data": data}
 
 
@@ -80,12 +81,17 @@ def query_fields(kind: str, names: Sequence[str] | None = None) -> dict[str, Any
 
 
 async def query_values(
-    kind: str, names: Sequence[str | int], fields: Sequence[str], sources: Sources
-) -> list[list[Any]]:
+    kind: str,
+    names: Sequence[str | int],
+    fields: Sequence[str],
+    sources: Sources,
+    kept: KeptRows | None = None,
+) -> list[Any]:
     """
     Answer a query of the older form: C{QueryNodes}, C{QueryJobs} and so on.
 
     @param names: The rows that are asked for, in order; none for all. Those that there are not are left out.
+    @param kept: Rows of earlier answers; with it, rows may be L{msgspec.Raw}, encoded already.
     @return: Rows of plain values, C{None} where there is none.
     @raise OpPrereqError: There is no such field, or a name means several rows.
     """
@@ -96,9 +102,41 @@ async def query_values(
     there = [each for each in names if _is_there(resource, each, sources)]
     if names and not there:
         return []
-    wanted = ["|", *(["==", resource.name_field, each] for each in there)] if there else None
-    answer = await query(kind, fields, wanted, sources)
-    return [[value if status == NORMAL else None for status, value in row] for row in answer["data"]]
+    named = ["|", *(["==", resource.name_field, each] for each in there)] if there else None
+    columns = [resource.fields[each] for each in fields]
+    return await _data(kind, columns, filters.parse(named), sources, _values_of, kept)
+
+
+async def _data(
+    kind: str,
+    columns: Sequence[Field[Any]],
+    wanted: filters.Filter,
+    sources: Sources,
+    make: Make,
+    kept: KeptRows | None,
+) -> list[Any]:
+    resource = RESOURCES[kind]
+    rows = await _rows(resource, columns, wanted, sources)
+    data: list[Any] = []
+    if kept is None or resource.keeping is None or wanted != filters.EVERYTHING:
+        async for portion in _portions(rows, sources):
+            data.extend(make(columns, row) for row in portion)
+        return data
+    selection = (kind, make, *(each.name for each in columns))
+    reading = kept.reading(selection, resource.keeping, columns, make)
+    async for portion in _portions(rows, sources):
+        data.extend(map(reading.encoded, portion))
+    kept.keep(selection, reading)
+    return data
+
+
+def _cells_of(columns: Sequence[Field[Any]], row: Any) -> list[Any]:
+    return [cell(each.get(row)) for each in columns]
+
+
+def _values_of(columns: Sequence[Field[Any]], row: Any) -> list[Any]:
+    found = (each.get(row) for each in columns)
+    return [None if isinstance(each, Missing) else each for each in found]
 
 
 def _is_there(resource: Resource[Any], name: str | int, sources: Sources) -> bool:

@@ -15,6 +15,7 @@ from gnttwist.rapi.auth import UsersFile
 from gnttwist.rapi.events import EventHub
 from gnttwist.rapi.failures import BadRequest
 from gnttwist.rapi.routes import Route, number
+from gnttwist.rapi.rows import Described
 from gnttwist.rapi.users import User
 from gnttwist.rapi.waiting import JobWaits
 
@@ -39,6 +40,7 @@ class Services:
     @ivar expiries: By file, when its certificate ends, in seconds since the epoch.
     @ivar events: What happens, to those who follow it.
     @ivar users: Who may use the remote API.
+    @ivar described: Makes lists of objects.
     """
 
     luxi: LuxiPool
@@ -46,6 +48,7 @@ class Services:
     expiries: Callable[[], Mapping[str, float]]
     events: EventHub
     users: UsersFile
+    described: Described = field(factory=Described)
 
 
 @frozen

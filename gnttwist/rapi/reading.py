@@ -7,8 +7,9 @@ from typing import Any
 
 from gnttwist.rapi.call import Call
 from gnttwist.rapi.failures import BadGateway, BadRequest, NotFound, Unavailable
-from gnttwist.rapi.fields import ALIASES, FIELDS, QUERIED
+from gnttwist.rapi.fields import FIELDS, QUERIED
 from gnttwist.rapi.routes import Handler, number
+from gnttwist.rapi.rows import described
 from gnttwist.rapi.waiting import FINAL
 
 FEATURES = ("instance-create-reqv1", "instance-reinstall-reqv1", "node-migrate-reqv1", "node-evac-res1")
@@ -71,14 +72,14 @@ def listing(kind: str) -> Handler:
     All objects of a kind.
     """
 
-    async def handler(call: Call) -> list[dict[str, Any]]:
+    async def handler(call: Call) -> Sequence[Any]:
         _refuse_locking(call)
         method = _METHODS[kind]
         if call.flag("bulk"):
-            rows = await call.services.luxi.call(method, [], FIELDS[kind], False)
-            return [described(kind, row) for row in rows]
-        rows = await call.services.luxi.call(method, [], ["name"], False)
-        return [{_KEYS[kind]: name, "uri": f"/2/{kind}s/{name}"} for (name,) in rows]
+            rows = await call.services.luxi.encoded(method, [], FIELDS[kind], False)
+            return call.services.described.all(kind, rows)
+        names = await call.services.luxi.call(method, [], ["name"], False)
+        return [{_KEYS[kind]: name, "uri": f"/2/{kind}s/{name}"} for (name,) in names]
 
     return handler
 
@@ -100,19 +101,6 @@ def _only(rows: Sequence[Any], kind: str, name: str) -> Any:
     if not rows:
         raise NotFound(f"There is no {kind} {name}")
     return rows[0]
-
-
-def described(kind: str, values: Sequence[Any]) -> dict[str, Any]:
-    """
-    An object as clients know it.
-    """
-    found = dict(zip(FIELDS[kind], values, strict=True))
-    for name, alias in ALIASES.get(kind, {}).items():
-        found[alias] = found[name]
-    if kind == "instance" and isinstance(found["beparams"], dict):
-        # From before minimum and maximum were told apart.
-        found["beparams"]["memory"] = found["beparams"].get("maxmem")
-    return found
 
 
 def tags(kind: str, variable: str | None) -> Handler:
@@ -193,7 +181,7 @@ async def query(call: Call) -> Any:
     fields = call.fields()
     if not fields:
         raise BadRequest("query argument fields is missing: names, separated by commas")
-    return await call.services.luxi.call("Query", _resource(call), fields, None)
+    return await call.services.luxi.encoded("Query", _resource(call), fields, None)
 
 
 async def filtered_query(call: Call) -> Any:
@@ -210,7 +198,7 @@ async def filtered_query(call: Call) -> Any:
     condition = body.get("qfilter", body.get("filter"))
     if condition is not None and not isinstance(condition, list):
         raise BadRequest("body parameter qfilter: a list or null is expected")
-    return await call.services.luxi.call("Query", _resource(call), fields, condition)
+    return await call.services.luxi.encoded("Query", _resource(call), fields, condition)
 
 
 async def query_fields(call: Call) -> Any:

@@ -354,7 +354,7 @@ class _Envelope(msgspec.Struct, frozen=True):
 
 class _Response(msgspec.Struct, frozen=True):
     success: bool
-    result: Any
+    result: msgspec.Raw
 
 
 _REQUESTS = msgspec.json.Decoder(_Envelope)
@@ -429,16 +429,36 @@ def decode_response(message: bytes) -> Any:
     @raise Refused: The server could not read the request.
     @raise Unintelligible: The message is not an answer.
     """
+    return _decoded(raw_response(message))
+
+
+def raw_response(message: bytes) -> msgspec.Raw:
+    """
+    The same, of which the result stays encoded.
+
+    @return: The call's result, as JSON.
+    @raise OperationError: The call failed.
+    @raise Refused: The server could not read the request.
+    @raise Unintelligible: The message is not an answer.
+    """
     try:
         response = _RESPONSES.decode(message)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as reason:
         raise Unintelligible(f"not a LUXI answer: {reason}") from reason
     if response.success:
         return response.result
-    error = from_wire(response.result)
+    told = _decoded(response.result)
+    error = from_wire(told)
     if error is None:
-        raise Refused(str(response.result))
+        raise Refused(str(told))
     raise error
+
+
+def _decoded(encoded: msgspec.Raw) -> Any:
+    try:
+        return msgspec.json.decode(encoded)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as reason:
+        raise Unintelligible(f"not a LUXI answer: {reason}") from reason
 
 
 def job_id(value: int | str) -> int:

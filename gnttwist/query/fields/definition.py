@@ -79,6 +79,23 @@ class Field(Generic[R]):
 
 
 @frozen
+class Keeping(Generic[R]):
+    """
+    When a row is the same as before.
+
+    @ivar key: What tells a row from the others.
+    @ivar shared: Objects that all rows of a list are made of.
+    @ivar basis: Objects that this row is made of besides.
+    @ivar seen: What nodes told of it.
+    """
+
+    key: Callable[[R], str]
+    shared: Callable[[R], tuple[object, ...]]
+    basis: Callable[[R], tuple[object, ...]]
+    seen: Callable[[R], object]
+
+
+@frozen
 class Resource(Generic[R]):
     """
     One kind of thing that can be queried.
@@ -90,6 +107,7 @@ class Resource(Generic[R]):
     @ivar collect: Asks for what these live fields need, and gives the rows with it.
     @ivar prepare: Reads what rows need that is not in memory: those of these names, or where there are no names all
         for a selection of these fields.
+    @ivar keeping: How rows are known again that are kept encoded; without it none are.
     """
 
     name_field: str
@@ -100,6 +118,7 @@ class Resource(Generic[R]):
     prepare: Callable[[Sources, Sequence[str | int] | None, Collection[str]], Awaitable[Sources]] | None = (
         None
     )
+    keeping: Keeping[R] | None = None
 
 
 def table(*fields: Field[R]) -> dict[str, Field[R]]:

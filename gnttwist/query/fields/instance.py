@@ -8,7 +8,7 @@ from typing import Any
 from gnttwist.model.names import nice_key
 from gnttwist.model.objects import Instance, Node
 from gnttwist.query.fields.common import object_fields
-from gnttwist.query.fields.definition import Field, Kind, Resource, table
+from gnttwist.query.fields.definition import Field, Keeping, Kind, Resource, table
 from gnttwist.query.fields.instance_disks import disk_fields, secondary_nodes
 from gnttwist.query.fields.instance_live import collect, live_fields
 from gnttwist.query.fields.instance_nics import nic_fields
@@ -19,9 +19,8 @@ from gnttwist.query.sources import Sources
 
 def _rows(sources: Sources, fields: Collection[str]) -> Sequence[InstanceRow]:
     config = sources.config
-    return [
-        InstanceRow(config, each) for each in sorted(config.instances, key=lambda each: nice_key(each.name))
-    ]
+    found = sorted(config.instances.by_uuid.values(), key=lambda each: (nice_key(each.name), each.name))
+    return [InstanceRow(config, each) for each in found]
 
 
 def _named(sources: Sources, names: Sequence[str | int]) -> Sequence[InstanceRow]:
@@ -46,6 +45,13 @@ INSTANCE: Resource[InstanceRow] = Resource(
     rows=_rows,
     named=_named,
     collect=collect,
+    keeping=Keeping(
+        key=lambda row: row.instance.uuid,
+        shared=lambda row: (row.config.cluster, row.config.nodes, row.config.groups, row.config.networks),
+        # A console's description is never the same object again, so rows with one are always made anew.
+        basis=lambda row: (row.instance, row.console, *row.disks),
+        seen=lambda row: row.seen,
+    ),
     fields=table(
         Field[InstanceRow](
             "name", "Instance", "text", "Instance name", lambda row: row.instance.name, host_name=True

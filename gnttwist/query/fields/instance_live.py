@@ -44,7 +44,9 @@ async def _collect_guests(sources: Sources, rows: Sequence[InstanceRow]) -> list
     answers = await ask(sources.live, [LiveCall(each, "all_instances_info", arguments) for each in nodes])
     known = {uuid: guests(answer) for uuid, answer in answers.items()}
     places = {name: uuid for uuid, found in known.items() if not isinstance(found, Missing) for name in found}
-    return [evolve(each, seen=_seen(each.instance, known, places)) for each in rows]
+    return [
+        InstanceRow(config, each.instance, _seen(each.instance, known, places), each.console) for each in rows
+    ]
 
 
 def _seen(
