@@ -1,5 +1,5 @@
 """
-gnt-all: gnt-noded, gnt-confd and, on the master, gnt-masterd on one reactor, as one user.
+gnt-all: gnt-noded, gnt-confd, gnt-rapi and, on the master, gnt-masterd on one reactor, as one user.
 
 It is for machines that have little memory and one user to run it all. What that gives up: the process that parses
 what the network sends may also change the cluster, and one daemon's end is that of all.
@@ -19,6 +19,7 @@ from gnttwist.noded import options as node_options
 from gnttwist.noded import service as noded
 from gnttwist.paths import Paths
 from gnttwist.privileges.accounts import Accounts
+from gnttwist.rapi import service as rapi
 
 ONE_PROCESS = Accounts(lacking="gnt-all's daemons share a process")
 
@@ -28,11 +29,13 @@ class Config:
     """
     What each daemon is asked for.
 
+    @ivar rapi: C{None} where it is not wanted, or the node has no certificate for it.
     @ivar masterd: C{None} where this node is not the master.
     """
 
     noded: node_options.Config
     confd: confd.Config
+    rapi: rapi.Config | None
     masterd: masterd.Config | None
 
 
@@ -44,6 +47,7 @@ class Options(UsageOptions):
     synopsis = "[options]"
     config: Config
     optParameters = [["root", None, None, "The directory that all paths lie below"]]
+    optFlags = [["no-rapi", None, "Do not serve the remote API"]]
 
     def postOptions(self) -> None:
         """
@@ -55,6 +59,11 @@ class Options(UsageOptions):
         node, answers = node_options.Options(), confd.Options()
         node.parseOptions(arguments)
         answers.parseOptions(arguments)
+        remote = None
+        if not self["no-rapi"] and node.config.paths.rapi_pem.exists():
+            served = rapi.Options()
+            served.parseOptions(arguments)
+            remote = attrs.evolve(served.config, accounts=ONE_PROCESS)
         master = None
         if _is_master(node.config.paths):
             options = masterd.Options()
@@ -63,6 +72,7 @@ class Options(UsageOptions):
         self.config = Config(
             noded=attrs.evolve(node.config, accounts=ONE_PROCESS),
             confd=attrs.evolve(answers.config, accounts=ONE_PROCESS),
+            rapi=remote,
             masterd=master,
         )
 
@@ -90,6 +100,8 @@ def compose(reactor: Any, config: Config) -> MultiService:
     service = MultiService()
     noded.compose(reactor, config.noded).setServiceParent(service)
     confd.compose(reactor, config.confd).setServiceParent(service)
+    if config.rapi is not None:
+        rapi.compose(reactor, config.rapi).setServiceParent(service)
     if config.masterd is not None:
         masterd.compose(reactor, config.masterd).setServiceParent(service)
     return service

@@ -27,6 +27,7 @@ from gnttwist.net.http import LimitedSite
 from gnttwist.net.http_limits import CONNECTIONS_LIMIT
 from gnttwist.net.identity import Identity
 from gnttwist.net.pidfile import PidFile
+from gnttwist.net.signals import on_signal
 from gnttwist.noded.call_table import CallTable
 from gnttwist.noded.calls import Calls
 from gnttwist.noded.endings import Endings
@@ -85,13 +86,10 @@ class NodeDaemon(Service):
         # A launcher with more rights than ours is not ours to start: whoever started us sees to it.
         revive = None if self._config.accounts.separate else self._start_launcher
         self._processes = LaunchedProcesses(self._reactor, paths.launcher_socket, paths.spool, revive)
-        self._reactor.callWhenRunning(self._on_signal, signal.SIGUSR1, self.leave)
-        self._reactor.callWhenRunning(self._on_signal, signal.SIGHUP, self.reload)
+        self._reactor.callWhenRunning(on_signal, self._reactor, signal.SIGUSR1, self.leave)
+        self._reactor.callWhenRunning(on_signal, self._reactor, signal.SIGHUP, self.reload)
         self._starting = Deferred.fromCoroutine(self._start())
         self._starting.addErrback(self._failed)
-
-    def _on_signal(self, number: int, action: Callable[[], None]) -> None:
-        signal.signal(number, lambda *_: self._reactor.callFromThread(action))
 
     def _start_launcher(self) -> Deferred[None]:
         return start_launcher(self._reactor, self._config.paths, os.environ, self._config.functions)

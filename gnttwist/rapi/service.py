@@ -20,6 +20,7 @@ from gnttwist.net.descriptors import allow_descriptors
 from gnttwist.net.identity import Identity
 from gnttwist.net.options import ListeningOptions
 from gnttwist.net.pidfile import PidFile
+from gnttwist.net.signals import on_signal
 from gnttwist.net.tls_files import FileTLS, public_from
 from gnttwist.paths import Paths
 from gnttwist.privileges.accounts import ONE_USER, Accounts
@@ -144,7 +145,7 @@ class RAPIDaemon(Service):
             users.reload()
             config.tls.reload()
 
-        reactor.callWhenRunning(signal.signal, signal.SIGHUP, lambda *_: reactor.callFromThread(reload))
+        reactor.callWhenRunning(on_signal, reactor, signal.SIGHUP, reload)
 
     def stopService(self) -> Deferred[None]:
         super().stopService()

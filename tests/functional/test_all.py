@@ -2,13 +2,18 @@
 gnt-all: the daemons of a node in one process.
 """
 
+import json
 import os
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import tempfile
+from base64 import b64encode
+from http.client import HTTPSConnection
 from pathlib import Path
+from typing import Any
 
 from twisted.trial.unittest import TestCase
 
@@ -60,9 +65,26 @@ class AllTests(TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout
 
+    def remote(self, path: str) -> Any:
+        """
+        What the remote API answers.
+        """
+        context = ssl.create_default_context(cafile=str(self.paths.rapi_pem))
+        # It names the cluster, and is called by address.
+        context.check_hostname = False
+        connection = HTTPSConnection(
+            read_state(self.sandbox).master.address, 5080, timeout=DEADLINE, context=context
+        )
+        self.addCleanup(connection.close)
+        name, password, _ = self.paths.rapi_users.read_text().split()
+        credentials = b64encode(f"{name}:{password}".encode()).decode()
+        connection.request("GET", path, headers={"Authorization": f"Basic {credentials}"})
+        return json.loads(connection.getresponse().read())
+
     def test_one_process(self) -> None:
         """
-        One process answers LUXI, calls to the node and confd's questions, holds all pid files, and ends in order.
+        One process answers LUXI, calls to the node, confd's questions and the remote API, holds all pid files, and
+        ends in order.
         """
         _, child = processes.start("gnt-all", self.paths)
         self.addCleanup(child.wait, DEADLINE)
@@ -70,9 +92,10 @@ class AllTests(TestCase):
         self.assertTrue(processes.wait_until(self.paths.luxi_socket.exists, DEADLINE))
         self.run_gnt("debug", "delay", "--no-master", "-n", NODE, "0.01")
         self.assertIn(NODE, self.run_gnt("confd", "query", "master"))
+        self.assertEqual(self.remote("/2/nodes"), [{"id": NODE, "uri": f"/2/nodes/{NODE}"}])
         pids = {
             name: int(self.paths.pid(name).read_text().split()[0])
-            for name in ("gnt-masterd", "gnt-noded", "gnt-confd")
+            for name in ("gnt-masterd", "gnt-noded", "gnt-confd", "gnt-rapi")
         }
         self.assertEqual(set(pids.values()), {child.pid})
         child.terminate()
