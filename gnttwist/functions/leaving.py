@@ -11,12 +11,11 @@ import os
 import select
 import shutil
 import signal
-import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
 
-from gnttwist.functions.registry import GUEST_MARK
+from gnttwist.functions.detached import start_detached
 from gnttwist.paths import Paths
 from gnttwist.privileges.accounts import ROOT, load
 
@@ -68,18 +67,7 @@ def finish_later(paths: Paths) -> None:
     Start the process that ends the daemons and removes the rest.
     """
     root = [] if paths.root == Path("/") else ["--root", str(paths.root)]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gnttwist.functions.leaving", *root],
-        # With the mark, so that it outlives the launcher that it ends.
-        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", GUEST_MARK: "leaving"},
-        cwd="/",
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    # It is not waited for, which is all that the library would warn of.
-    process.returncode = 0
+    start_detached([sys.executable, "-m", "gnttwist.functions.leaving", *root], "leaving")
 
 
 def finish(paths: Paths) -> None:

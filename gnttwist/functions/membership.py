@@ -4,12 +4,12 @@ its being rebooted by the others.
 """
 
 import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
 from gnttwist.functions import leaving
-from gnttwist.functions.registry import GUEST_MARK, Context, FunctionError, function
+from gnttwist.functions.detached import start_detached
+from gnttwist.functions.registry import Context, FunctionError, function
 from gnttwist.functions.verify import client_certificate
 
 REBOOT_DELAY = 5
@@ -80,16 +80,5 @@ def node_powercycle(context: Context, hypervisor: Any, hvparams: Any) -> str:
         raise FunctionError("This node is one of a virtual cluster: the machine it is on is not rebooted")
     if not os.access(SYSRQ, os.W_OK):
         raise FunctionError(f"This machine cannot be rebooted: {SYSRQ} cannot be written to")
-    process = subprocess.Popen(
-        ["/bin/sh", "-c", f"sleep {REBOOT_DELAY}; echo b > {SYSRQ}"],
-        # With the mark, so that it outlives this call.
-        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", GUEST_MARK: "powercycle"},
-        cwd="/",
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    # It is not waited for, which is all that the library would warn of.
-    process.returncode = 0
+    start_detached(["/bin/sh", "-c", f"sleep {REBOOT_DELAY}; echo b > {SYSRQ}"], "powercycle")
     return f"Reboot scheduled in {REBOOT_DELAY} seconds"

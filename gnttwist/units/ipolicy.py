@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from gnttwist.config.defaults import DISK_PARAMETERS, INSTANCE_POLICY
-from gnttwist.config.parameters import fill, fill_be, group_ipolicy
+from gnttwist.config.parameters import fill, group_ipolicy
 from gnttwist.config.snapshot import Snapshot
-from gnttwist.model.objects import Instance, NodeGroup, Parameters
-from gnttwist.units.policy import Specification, template_of, violations
+from gnttwist.model.objects import NodeGroup, Parameters
+from gnttwist.units.policy import specification, violations
 from gnttwist.units.values import DEFAULT, refuse, typed
 
 RATIOS = ("vcpu-ratio", "spindle-ratio")
@@ -76,22 +76,6 @@ def check(whole: Mapping[str, Any], enabled_templates: Collection[str], *, of_gr
             f"ipolicy: disk templates {', '.join(missing)} are allowed and not enabled; enabled are "
             f"{', '.join(enabled_templates)}"
         )
-
-
-def specification(config: Snapshot, instance: Instance) -> Specification:
-    """
-    What of an instance a policy is about.
-    """
-    backend = fill_be(config, instance)
-    disks = config.disks_of(instance)
-    return Specification(
-        memory=backend["maxmem"],
-        vcpus=backend["vcpus"],
-        spindle_use=backend["spindle_use"],
-        disks=[each.size for each in disks],
-        nics=len(instance.nics),
-        template=template_of(disks),
-    )
 
 
 def newly_violating(before: Snapshot, after: Snapshot, groups: Iterable[NodeGroup]) -> list[str]:

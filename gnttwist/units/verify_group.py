@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from gnttwist.config.parameters import fill_be, group_ipolicy
+from gnttwist.config.parameters import group_ipolicy
 from gnttwist.config.snapshot import Snapshot
 from gnttwist.errors import NodeError
 from gnttwist.jobs.context import JobContext, LockMode
@@ -16,7 +16,7 @@ from gnttwist.units import certificate_checks, file_checks, neighbours
 from gnttwist.units.encode import disk_dict, group_of, hvparams_by_name
 from gnttwist.units.locking import SHARED_BGL, node_locks
 from gnttwist.units.node_checks import Answers, check_node, questions
-from gnttwist.units.policy import Specification, violations
+from gnttwist.units.policy import specification, violations
 from gnttwist.units.report import Report
 
 Guests = Mapping[str, Mapping[str, Any]]
@@ -174,17 +174,7 @@ def _runs(guest: Mapping[str, Any] | None) -> bool:
 
 
 def _check_policy(report: Report, config: Snapshot, group: NodeGroup, instance: Instance) -> None:
-    backend = fill_be(config, instance)
-    disks = [config.disks[each] for each in instance.disks if each in config.disks]
-    specification = Specification(
-        memory=backend["maxmem"],
-        vcpus=backend["vcpus"],
-        spindle_use=backend["spindle_use"],
-        disks=[each.size for each in disks],
-        nics=len(instance.nics),
-        template=disks[0].dev_type if disks else "diskless",
-    )
-    wrong = violations(group_ipolicy(config, group), specification)
+    wrong = violations(group_ipolicy(config, group), specification(config, instance))
     report.check(
         wrong,
         "EINSTANCEPOLICY",
