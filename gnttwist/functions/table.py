@@ -15,6 +15,7 @@ from gnttwist.functions import (
     transfer_keys,
     uploads,
     verify,
+    watcher_pause,
 )
 from gnttwist.functions.osapi import calls
 from gnttwist.functions.registry import Function, registered
@@ -37,6 +38,7 @@ MODULES = (
     mirrors,
     conversion,
     renewal,
+    watcher_pause,
 )
 """
 The modules that register functions; a new one is added here.

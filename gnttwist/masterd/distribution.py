@@ -1,6 +1,6 @@
 """
-Bringing the configuration to the other nodes: simple values, keys and certificates to all, C{config.data} to the
-master candidates.
+Bringing the configuration to the other nodes: simple values, keys, certificates and the watcher's pause to all,
+C{config.data} to the master candidates.
 
 A node that was away is told again and again, less and less often, until it has the newest; what changed meanwhile is
 sent once.
@@ -11,6 +11,7 @@ import hashlib
 import zlib
 from collections.abc import Callable, Mapping
 from functools import partial
+from math import isfinite
 from typing import Any, Protocol
 
 from attrs import define, field, frozen
@@ -27,7 +28,7 @@ from gnttwist.config.service import Configuration
 from gnttwist.config.snapshot import Snapshot
 from gnttwist.errors import NodeError
 from gnttwist.jobs.calls import Call, Feedback, NodeCaller
-from gnttwist.masterd.shared_files import CERTIFICATE, Seen, SharedFile, SharedFiles
+from gnttwist.masterd.shared_files import CERTIFICATE, PAUSE, Seen, SharedFile, SharedFiles
 from gnttwist.model.objects import Node
 from gnttwist.units.redistribution import MARK
 
@@ -63,6 +64,7 @@ class Version:
     @ivar values: The simple values' texts by name.
     @ivar content: C{config.data} as calls carry it.
     @ivar files: What all nodes have as the master has it, by path; C{seen} tells when that was read.
+    @ivar paused_until: Until when watchers keep still, in seconds since the epoch.
     @ivar digests: SHA-1 of everything, by the path that it has on nodes.
     @ivar again: The cluster's member L{MARK}: when it changes, nodes get everything again.
     """
@@ -72,6 +74,7 @@ class Version:
     values: Mapping[str, str]
     content: list[Any]
     files: Mapping[str, SharedFile]
+    paused_until: float | None
     seen: Seen
     again: Any
     digests: Mapping[str, str]
@@ -99,14 +102,17 @@ def pack(config: Snapshot, shared: SharedFiles) -> Version:
     seen = shared.seen()
     text = export.config_text(config)
     values = {name: export.ssconf_text(lines) for name, lines in export.ssconf(config).items()}
-    files = shared.read()
+    files = dict(shared.read())
+    paused_until = _until(files.pop(PAUSE, None))
     digests = {
         CONFIG_FILE: _digest(text),
         **{f"{SSCONF}{name}": _digest(value.encode()) for name, value in values.items()},
         **{path: _digest(file.content) for path, file in files.items()},
     }
     again = config.cluster.extra.get(MARK)
-    return Version(config.serial, config.mtime, values, packed(text), files, seen, again, digests)
+    return Version(
+        config.serial, config.mtime, values, packed(text), files, paused_until, seen, again, digests
+    )
 
 
 def _digest(data: bytes) -> str:
@@ -260,6 +266,9 @@ class Distribution(Service):
         elif CONFIG_FILE in lacks or (told and not told.candidate):
             upload = [CONFIG_FILE, version.content, CONFIG_MODE, None, None, version.mtime, version.mtime]
             await self._call(node, "upload_file", upload)
+        # Last, for nodes of before this function was there.
+        if told is None or told.version.paused_until != version.paused_until:
+            await self._call(node, "set_watcher_pause", version.paused_until)
 
     async def _ask(self, node: Node, version: Version) -> Mapping[str, str]:
         """
@@ -281,6 +290,17 @@ class Distribution(Service):
     def _call(self, node: Node, function: str, *arguments: Any) -> Deferred[Any]:
         # Without a key: to do it again is as good as once, and the next version replaces this one.
         return self._caller.call(node, Call(function, arguments, deadline=self._now() + LIMIT), _ignore)
+
+
+def _until(pause: SharedFile | None) -> float | None:
+    """
+    Until when watchers keep still, by the master's file.
+    """
+    try:
+        found = float(b"" if pause is None else pause.content)
+    except ValueError:
+        return None
+    return found if isfinite(found) else None
 
 
 def _ignore(feedback: Feedback) -> None:

@@ -1,5 +1,6 @@
 """
-The files that all nodes have as the master has them: keys, certificates, the users of the remote API.
+The files that all nodes have as the master has them: keys, certificates, the users of the remote API, the watcher's
+pause.
 """
 
 from collections.abc import Mapping
@@ -26,6 +27,11 @@ FILES = (
 )
 """
 As paths without the root. Where the master lacks one, nodes keep what they have.
+"""
+
+PAUSE = "/var/lib/ganeti/watcher.pause"
+"""
+Until when watchers keep still, which nodes take by a function of its own. Where the master lacks it, so do they.
 """
 
 MOST_BYTES = 1 << 20
@@ -64,7 +70,7 @@ class SharedFiles:
         """
         Whether they are as before; quick enough for the reactor's thread.
         """
-        return tuple(self._seen(self.paths.real(each)) for each in FILES)
+        return tuple(self._seen(self.paths.real(each)) for each in (*FILES, PAUSE))
 
     def _seen(self, path: Path) -> tuple[int, int, int] | None:
         try:
@@ -80,7 +86,7 @@ class SharedFiles:
         @raise OSError: One is there and cannot be read, or is too large.
         """
         found = {}
-        for path in FILES:
+        for path in (*FILES, PAUSE):
             real = self.paths.real(path)
             try:
                 with real.open("rb") as file:

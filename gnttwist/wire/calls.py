@@ -243,6 +243,8 @@ FUNCTIONS: dict[str, Signature] = _table(
         "node_crypto_tokens", {"token_request": list[tuple[str, str, Any]]}, list[list[str]], limit=SLOW
     ),
     Signature("node_demote_from_mc", {}, changing=True),
+    Signature("get_watcher_pause", {}, int | None, limit=URGENT, user=UNPRIVILEGED),
+    Signature("set_watcher_pause", {"until": float | None}, limit=URGENT, changing=True),
     Signature("cluster_certificate", {"step": str, "rsa": bool}, str, changing=True),
     Signature("node_certificate", {"step": str, "rsa": bool}, list[str | None], changing=True),
     Signature("renew_secret", {"name": str, "rsa": bool}, changing=True),

@@ -147,11 +147,14 @@ class NodeTests(TestCase):
 
     def test_away(self) -> None:
         """
-        A node whose daemon was killed has the newest configuration and keys soon after it is back; one that was
-        marked offline, when it is online again.
+        A node whose daemon was killed has the newest configuration and keys soon after it is back, and knows that the
+        watcher's pause is over; one that was marked offline, when it is online again.
         """
         node = self.sandbox.nodes[1]
+        self.gnt("cluster", "watcher", "pause", "1h")
+        self.assertTrue(self.has(self.second, "watcher.pause", "\n"))
         self.kill_daemon(self.second)
+        self.gnt("cluster", "watcher", "continue")
         key = self.master.data / "cluster-domain-secret"
         key.chmod(0o600)
         key.write_bytes(b"another\n")
@@ -160,6 +163,7 @@ class NodeTests(TestCase):
         self.start_daemon(self.second)
         self.assertTrue(self.has(self.second, "config.data", '"spindle_count":7'))
         self.assertTrue(self.has(self.second, "cluster-domain-secret", "another"))
+        self.assertTrue(wait_until(lambda: not self.second.watcher_pause.exists(), 20))
 
         self.gnt("node", "modify", node.name, "--offline", "yes", "--auto-promote")
         self.gnt("node", "modify", self.master.hostname, "--node-parameters", "spindle_count=8")

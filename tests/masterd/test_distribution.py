@@ -24,7 +24,7 @@ from gnttwist.config.service import Configuration
 from gnttwist.errors import NotAnswering
 from gnttwist.jobs.calls import Call, Feedback, OnSilence
 from gnttwist.masterd.distribution import INTERVAL, LOOK, RETRY_FIRST, Distribution
-from gnttwist.masterd.shared_files import SharedFiles
+from gnttwist.masterd.shared_files import PAUSE, SharedFiles
 from gnttwist.model.objects import Node, NodeGroup
 from gnttwist.paths import Paths
 from gnttwist.units.redistribution import MARK
@@ -69,6 +69,11 @@ class Nodes:
         (argument,) = call.arguments
         if call.function == "install_certificate":
             has["/var/lib/ganeti/server.pem"] = argument.encode()
+            return succeed(None)
+        if call.function == "set_watcher_pause":
+            has.pop(PAUSE, None)
+            if argument is not None:
+                has[PAUSE] = b"%d\n" % argument
             return succeed(None)
         if call.function == "upload_file":
             data = zlib.decompress(base64.b64decode(argument[1][1]))
@@ -236,6 +241,37 @@ class DistributionTests(SynchronousTestCase):
         self.assertEqual(self.nodes.calls.count(("three.example.com", "upload_file")), 1)
         self.assertNotIn(("three.example.com", "install_certificate"), self.nodes.calls)
 
+    def test_pause(self) -> None:
+        """
+        All nodes have the watcher's pause while the master has it: it comes, is changed, and goes, also from a node
+        that was away when it ended.
+        """
+        self.start()
+        for content in (b"1795222520\n", b"1795229999\n"):
+            self.paths.watcher_pause.write_bytes(content)
+            self.clock.advance(LOOK)
+            self.clock.advance(INTERVAL)
+            for name in ("two.example.com", "three.example.com"):
+                self.assertEqual(self.nodes.files[name][PAUSE], content)
+        self.nodes.away.add("two.example.com")
+        self.paths.watcher_pause.unlink()
+        self.clock.advance(LOOK)
+        self.clock.advance(INTERVAL)
+        self.assertNotIn(PAUSE, self.nodes.files["three.example.com"])
+        self.assertIn(PAUSE, self.nodes.files["two.example.com"])
+        self.nodes.away.clear()
+        self.clock.advance(RETRY_FIRST)
+        self.assertNotIn(PAUSE, self.nodes.files["two.example.com"])
+
+    def test_pause_unreadable(self) -> None:
+        """
+        What is no time is no pause, and keeps nothing else from nodes.
+        """
+        self.paths.watcher_pause.write_bytes(b"nan")
+        self.start()
+        self.assertNotIn(PAUSE, self.nodes.files["two.example.com"])
+        self.assertEqual(self.serial("two.example.com"), self.configuration.snapshot.serial)
+
     def test_master_restarted(self) -> None:
         """
         A master that has told nodes nothing yet asks what they have, and gives them what they lack.
@@ -254,7 +290,9 @@ class DistributionTests(SynchronousTestCase):
         )
         self.start()
         calls = [each for each in self.nodes.calls if each[0] == "three.example.com"]
-        self.assertEqual([each[1] for each in calls], ["node_verify", "write_ssconf_files"])
+        self.assertEqual(
+            [each[1] for each in calls], ["node_verify", "write_ssconf_files", "set_watcher_pause"]
+        )
         self.assertEqual(self.nodes.files["three.example.com"]["master_node"], "one.example.com\n")
 
     def test_unreadable(self) -> None:
