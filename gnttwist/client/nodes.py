@@ -52,10 +52,15 @@ Most keys in one acknowledgement: 0.2 MB.
 
 class Measured(Protocol):
     """
-    Told how long calls took.
+    Told of calls.
     """
 
-    def __call__(self, node: str, function: str, seconds: float, *, succeeded: bool) -> None:
+    def calling(self, node: str) -> None:
+        """
+        A call to a node begins.
+        """
+
+    def called(self, node: str, function: str, seconds: float, *, succeeded: bool) -> None:
         """
         A call to a node ended.
         """
@@ -85,7 +90,7 @@ class HTTPNodeCaller:
         @param patience: Seconds that a node may be silent before its calls are given up; asked each time.
         @param http: Connections to use instead of own ones.
         @param silence: Seconds after which a node that says nothing is not answering.
-        @param measured: Told of every call's end.
+        @param measured: Told of every call.
         """
         self._clock: IReactorTime = reactor
         self._measured = measured
@@ -153,10 +158,11 @@ class HTTPNodeCaller:
         measured, began = self._measured, self._clock.seconds()
         if measured is None:
             return calling
+        measured.calling(node.name)
 
         def ended(result: Any) -> Any:
             seconds = self._clock.seconds() - began
-            measured(node.name, function, seconds, succeeded=not isinstance(result, Failure))
+            measured.called(node.name, function, seconds, succeeded=not isinstance(result, Failure))
             return result
 
         return calling.addBoth(ended)

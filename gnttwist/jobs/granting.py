@@ -14,6 +14,28 @@ OnGrant = Callable[[Mapping[str, LockMode]], None]
 
 
 @define(eq=False)
+class LockWaits:
+    """
+    What waiting for locks has cost so far.
+
+    @ivar count: How often jobs asked for locks and waited, if only for no time.
+    @ivar given_up: How often one waited no more, and has not got them.
+    """
+
+    count: int = 0
+    given_up: int = 0
+    seconds: float = 0.0
+
+    def add(self, began: Timestamp, now: Timestamp, *, granted: bool) -> None:
+        """
+        A wait has ended. A clock that was put back counts as no time.
+        """
+        self.count += 1
+        self.given_up += not granted
+        self.seconds += max(0.0, now[0] - began[0] + (now[1] - began[1]) / 1e6)
+
+
+@define(eq=False)
 class Locks:
     """
     The cluster's locks, held by jobs.
@@ -21,13 +43,17 @@ class Locks:
     A grant is told within the call that makes it possible, so what a job submits to the store when it is granted a
     lock comes after what the former owner submitted before it gave the lock back.
 
+    @ivar waits: How long jobs waited.
+    @ivar _asked: When each waiting job asked.
     @ivar _since: When each job got each lock that it holds.
     """
 
     _now: Callable[[], Timestamp]
     _table: LockTable = field(factory=LockTable)
     _waiting: dict[int, OnGrant] = field(factory=dict)
+    _asked: dict[int, Timestamp] = field(factory=dict)
     _since: dict[tuple[int, str], Timestamp | None] = field(factory=dict)
+    waits: LockWaits = field(factory=LockWaits, init=False)
 
     def acquire(self, job: int, locks: Mapping[str, LockMode], priority: int, on_grant: OnGrant) -> None:
         """
@@ -37,6 +63,7 @@ class Locks:
         """
         grants = self._table.request(job, locks, priority)
         self._waiting[job] = on_grant
+        self._asked[job] = self._now()
         self._tell(grants)
 
     def take_free(self, job: int, locks: Mapping[str, LockMode], priority: int) -> Mapping[str, LockMode]:
@@ -74,6 +101,7 @@ class Locks:
         Wait no more.
         """
         self._waiting.pop(job, None)
+        self._waited(job, granted=False)
         self._tell(self._table.cancel(job))
 
     def reprioritize(self, job: int, priority: int) -> None:
@@ -116,9 +144,15 @@ class Locks:
         now = self._now()
         self._since.update({(grant.owner, name): now for name in grant.locks})
 
+    def _waited(self, job: int, *, granted: bool) -> None:
+        began = self._asked.pop(job, None)
+        if began is not None:
+            self.waits.add(began, self._now(), granted=granted)
+
     def _tell(self, grants: Sequence[Grant]) -> None:
         # All are noted before the first is told, who may give some back at once.
         for each in grants:
             self._note(each)
+            self._waited(each.owner, granted=True)
         for each in grants:
             self._waiting.pop(each.owner)(each.locks)

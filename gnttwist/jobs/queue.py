@@ -18,7 +18,7 @@ from gnttwist.jobs.acknowledging import Acknowledgements
 from gnttwist.jobs.calls import NodeCaller
 from gnttwist.jobs.engine import PRECEDING, JobRun, ended_from
 from gnttwist.jobs.gate import Gate
-from gnttwist.jobs.granting import Locks
+from gnttwist.jobs.granting import Locks, LockWaits
 from gnttwist.jobs.journal import Journal
 from gnttwist.jobs.limits import max_queued
 from gnttwist.jobs.live import JobView, LiveJob, OnFatal, with_op
@@ -204,6 +204,13 @@ class Queue:
         All locks that are held or waited for, in order.
         """
         return self._locks.view()
+
+    @property
+    def lock_waits(self) -> LockWaits:
+        """
+        What waiting for locks has cost so far.
+        """
+        return self._locks.waits
 
     @property
     def drained(self) -> bool:

@@ -3,16 +3,16 @@ Figures for monitoring: counted as things happen, put together when they are ask
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from attrs import define, field
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from gnttwist.jobs.granting import LockWaits
 from gnttwist.jobs.locks import LockRow
 from gnttwist.model.job import FINAL, Job
 from gnttwist.query.sources import JobView
@@ -20,11 +20,6 @@ from gnttwist.query.sources import JobView
 SERIES_LIMIT = 20_000
 """
 Most pairs of node and function that are told apart, each for 300 bytes; what comes later is counted as C{other}.
-"""
-
-FORGOTTEN_AFTER = 600.0
-"""
-Seconds without a question after which ended jobs are not counted any more, which costs a little for each.
 """
 
 FOLLOW_TIME = 60.0
@@ -37,6 +32,17 @@ class Jobs(Protocol):
     """
     The queue.
     """
+
+    @property
+    def lock_waits(self) -> LockWaits:
+        """
+        What waiting for locks has cost so far.
+        """
+
+    def locks(self) -> Iterable[LockRow]:
+        """
+        All locks that are held or waited for.
+        """
 
     def recent(self) -> Iterable[JobView]:
         """
@@ -83,10 +89,12 @@ class Counters:
 
     @ivar requests: LUXI calls by method.
     @ivar calls: Calls to nodes, by node and function.
+    @ivar running: Calls that are under way, by node.
     """
 
     requests: dict[str, Series] = field(factory=dict)
     calls: dict[tuple[str, str], Series] = field(factory=dict)
+    running: Counter[str] = field(factory=Counter)
 
     def requested(self, method: str, seconds: float, *, succeeded: bool) -> None:
         """
@@ -94,10 +102,19 @@ class Counters:
         """
         self.requests.setdefault(method, Series()).add(seconds, succeeded=succeeded)
 
+    def calling(self, node: str) -> None:
+        """
+        A call to a node begins.
+        """
+        self.running[node] += 1
+
     def called(self, node: str, function: str, seconds: float, *, succeeded: bool) -> None:
         """
         A call to a node ended.
         """
+        self.running[node] -= 1
+        if not self.running[node]:
+            del self.running[node]
         key = (node, function)
         if key not in self.calls and len(self.calls) >= SERIES_LIMIT:
             key = ("other", "other")
@@ -110,32 +127,35 @@ class Figures:
     Answers QueryMetrics.
 
     @ivar counters: What is counted as it happens.
+    @ivar _certificates: By file, when its certificate ends, in seconds since the epoch.
     @ivar _opcodes: Ended opcodes by OP_ID.
     @ivar _queued: How long jobs were queued.
     """
 
     _log = Logger()
     counters: Counters
-    _clock: IReactorTime
     _now: Callable[[], float]
     _jobs: Jobs
-    _locks: Callable[[], Iterable[LockRow]]
+    _certificates: Callable[[], Mapping[str, float]]
     _opcodes: dict[str, Series] = field(factory=dict, init=False)
     _queued: Series = field(factory=Series, init=False)
-    _asked: float = field(default=0.0, init=False)
     _following: Deferred[None] | None = field(default=None, init=False)
+
+    def start(self) -> None:
+        """
+        Count jobs that end from now on.
+        """
+        self._following = following = Deferred.fromCoroutine(self._follow())
+        following.addBoth(self._ended)
 
     def tell(self) -> dict[str, Any]:
         """
         The figures as of now, as JSON values; what takes time is not among them.
         """
-        self._asked = self._clock.seconds()
-        if self._following is None:
-            self._following = following = Deferred.fromCoroutine(self._follow())
-            following.addBoth(self._ended)
         unended = [each.job for each in self._jobs.recent() if each.job.status not in FINAL]
         received = [_float(each.received_timestamp) for each in unended if each.status == "queued"]
-        rows = list(self._locks())
+        rows = list(self._jobs.locks())
+        waits = self._jobs.lock_waits
         return {
             "jobs": Counter(each.status for each in unended),
             "oldest_queued": max(0.0, self._now() - min(received)) if received else 0.0,
@@ -143,6 +163,9 @@ class Figures:
                 "held": sum(1 for each in rows if each.owners),
                 "waiting": sum(len(each.pending) for each in rows),
             },
+            "lock_waits": [waits.count, waits.given_up, waits.seconds],
+            "certificates": dict(self._certificates()),
+            "running": dict(self.counters.running),
             "requests": {name: each.told() for name, each in self.counters.requests.items()},
             "calls": [[*key, *each.told()] for key, each in self.counters.calls.items()],
             "opcodes": {name: each.told() for name, each in self._opcodes.items()},
@@ -159,7 +182,7 @@ class Figures:
     async def _follow(self) -> None:
         # No job has the number 0: only the revision to begin with is told.
         revision, _, _ = await self._jobs.wait_for_any_change({0}, 0, 0)
-        while self._clock.seconds() - self._asked < FORGOTTEN_AFTER:
+        while True:
             revision, views, _ = await self._jobs.wait_for_any_change(None, revision, FOLLOW_TIME)
             for each in views:
                 # An ended job changes once more, when it is archived.

@@ -138,7 +138,7 @@ class MasterDaemon(Service):
             self._config.tls,
             time.time,
             patience=lambda: node_patience(configuration.snapshot.cluster),
-            measured=counters.called,
+            measured=counters,
         )
         self._to_stop.append(caller.close)
         accounts = self._config.accounts
@@ -185,7 +185,8 @@ class MasterDaemon(Service):
         changes = ConfigChanges(reactor, configuration)
         changes.start()
         self._to_stop.append(changes.stop)
-        figures = Figures(counters, reactor, time.time, queue, queue.locks)
+        figures = Figures(counters, time.time, queue, self._certificates)
+        figures.start()
         self._to_stop.append(figures.stop)
         methods = Methods(
             queue,
@@ -201,6 +202,13 @@ class MasterDaemon(Service):
         )
         self._listen(LuxiFactory(reactor, methods), paths.luxi_socket, "daemons")
         self._log.info("ready on {path}", path=paths.luxi_socket)
+
+    def _certificates(self) -> dict[str, float]:
+        current = self._config.tls.current
+        found = {"client.pem": current.expires}
+        if current.authority_expires is not None:
+            found["server.pem"] = current.authority_expires
+        return found
 
     def _listen(self, factory: Factory, path: Path, group: str) -> None:
         path.parent.mkdir(mode=0o770, parents=True, exist_ok=True)

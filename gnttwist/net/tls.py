@@ -114,12 +114,14 @@ class MutualTLS:
 
     @ivar digest: Of the certificate that it shows.
     @ivar expires: When that one ends, in seconds since the epoch.
+    @ivar authority_expires: When the one ends that peers' have to be signed with; C{None} where that is not asked.
     """
 
     digest: str
     expires: float
     _options: CertificateOptions
     _verification: _Verification = field(alias="verification")
+    authority_expires: float | None = None
 
     @property
     def current(self) -> "MutualTLS":
@@ -215,7 +217,9 @@ def _mutual(
         acceptableProtocols=PROTOCOLS,
     )
     names = {digest(each) for each in authorities}
-    return MutualTLS(own.digest, _end(own), options, _Verification(lambda: {*names, *pinned()}, authorities))
+    verification = _Verification(lambda: {*names, *pinned()}, authorities)
+    ends = authorities[0].not_valid_after_utc.timestamp()
+    return MutualTLS(own.digest, _end(own), options, verification, ends)
 
 
 def _end(own: Credentials) -> float:

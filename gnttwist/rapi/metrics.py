@@ -54,7 +54,7 @@ class Scrape(Collector):
         yield from self._calls()
         yield from self._cluster()
         days = GaugeMetricFamily("gnt_certificate_expiry_days", "Until a certificate ends.", labels=["file"])
-        for name, ends in self._certificates.items():
+        for name, ends in {**self._master["certificates"], **self._certificates}.items():
             days.add_metric([name], (ends - self._now) / SECONDS_A_DAY)
         yield days
         yield GaugeMetricFamily("gnt_rapi_waiting", "Requests that wait for jobs.", self._waiting)
@@ -75,12 +75,20 @@ class Scrape(Collector):
         for state, number in self._master["locks"].items():
             locks.add_metric([state], number)
         yield locks
+        waits = [([], *self._master["lock_waits"])]
+        yield from _summaries("gnt_lock_wait", "Waits for locks; given up is failed", [], waits)
         opcodes = [([name], *each) for name, each in self._master["opcodes"].items()]
-        yield from _summaries("gnt_opcode", "Ended opcodes since they are counted", ["opcode"], opcodes)
+        yield from _summaries("gnt_opcode", "Opcodes that ended", ["opcode"], opcodes)
 
     def _calls(self) -> Iterator[Metric]:
         calls = [([node, function], *each) for node, function, *each in self._master["calls"]]
         yield from _summaries("gnt_rpc", "Calls to nodes", ["node", "function"], calls)
+        running = GaugeMetricFamily(
+            "gnt_rpc_running", "Calls to nodes under way, each one process there.", labels=["node"]
+        )
+        for row in self._nodes:
+            running.add_metric([row[0]], self._master["running"].get(row[0], 0))
+        yield running
         requests = [([name], *each) for name, each in self._master["requests"].items()]
         yield from _summaries("gnt_luxi_request", "LUXI calls", ["method"], requests)
 

@@ -99,6 +99,29 @@ progress, and which objects of the configuration have changed.
 progress, and who waits for locks. It signs in as a user of the remote API, whose password stays in the page's memory;
 its buttons do what that user may do. Its files need no user and nothing from other hosts.
 
+## Figures
+
+`GET /metrics` answers OpenMetrics. What is counted is counted since gnt-masterd's start; `process_...` is about
+gnt-rapi itself. The names below begin with `gnt_`.
+
+| family | what |
+|---|---|
+| `jobs`, `oldest_queued_seconds`, `job_queued_seconds` | jobs by status, and how long they are queued |
+| `opcode_seconds`, `opcode_failures_total` | opcodes that ended, by opcode |
+| `locks` | locks that are held, and requests that wait |
+| `lock_wait_seconds`, `lock_wait_failures_total` | how long jobs waited for locks; how often one gave up |
+| `rpc_seconds`, `rpc_failures_total` | calls to nodes, by node and function |
+| `rpc_running` | those under way, by node: each is one function process there |
+| `luxi_request_seconds`, `luxi_request_failures_total` | calls to gnt-masterd, by method |
+| `nodes`, `instances`, `node_instances` | nodes by role, instances by status, primary ones by node |
+| `node_memory_bytes`, `node_memory_free_bytes` | of each node that answers |
+| `node_disk_bytes`, `node_disk_free_bytes` | the same |
+| `certificate_expiry_days` | of the master's client.pem and rapi.pem, and of the cluster's server.pem |
+| `rapi_waiting` | requests that wait for jobs |
+
+gnt-confd's answers are not among them: it tells gnt-masterd nothing, and gnt-rapi asks nobody else. Each gnt-confd
+answers that itself, to `gnt confd query statistics`.
+
 ## When something is wrong
 
 The answer is `{"code": STATUS, "message": "...", "explain": "..."}`.

@@ -18,6 +18,8 @@ from gnttwist.sandbox import processes
 from gnttwist.sandbox.layout import read_state
 from tests.functional.rapi_sandbox import TIMEOUT, RAPITestCase
 
+NODE = "node1.sandbox.test"
+
 
 class DaemonTests(RAPITestCase):
     """
@@ -117,9 +119,8 @@ class MetricsTests(RAPITestCase):
 
     def test_metrics(self) -> None:
         """
-        Figures can be read by OpenMetrics' own parser, and tell what has happened.
+        Figures can be read by OpenMetrics' own parser, and tell what has happened since gnt-masterd's start.
         """
-        self.text("/metrics")
         _, job, _ = self.ask("POST", "/2/jobs", {"ops": [{"OP_ID": "OP_TEST_DELAY", "duration": 0.01}]})
         wait = {"fields": ["status"], "previous_job_info": ["running"]}
         answer = None
@@ -133,7 +134,14 @@ class MetricsTests(RAPITestCase):
         )
         self.assertEqual(delay, 1)
         self.assertEqual(families["gnt_nodes"].samples[0].labels, {"role": "M"})
-        self.assertGreater(families["gnt_certificate_expiry_days"].samples[0].value, 1000)
+        expiries = {
+            each.labels["file"]: each.value for each in families["gnt_certificate_expiry_days"].samples
+        }
+        self.assertEqual(expiries.keys(), {"client.pem", "server.pem", "rapi.pem"})
+        self.assertGreater(min(expiries.values()), 1000)
+        waits = {each.name: each.value for each in families["gnt_lock_wait_seconds"].samples}
+        self.assertGreater(waits["gnt_lock_wait_seconds_count"], 0)
+        self.assertEqual([each.labels for each in families["gnt_rpc_running"].samples], [{"node": NODE}])
         self.assertGreater(families["gnt_node_memory_bytes"].samples[0].value, 2**20)
         self.assertIn("process_resident_memory_bytes", families)
 

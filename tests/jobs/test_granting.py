@@ -46,6 +46,31 @@ class SinceTests(SynchronousTestCase):
         self.locks.acquire(1, {A: LockMode.EXCLUSIVE}, 0, lambda locks: self.locks.release(1))
         self.assertEqual(self.since(), {})
 
+    def test_waits(self) -> None:
+        """
+        How long jobs waited is counted, also of those that gave up, and once each.
+        """
+        self.locks.acquire(1, {A: LockMode.EXCLUSIVE}, 0, lambda locks: None)
+        for job in (2, 3):
+            self.locks.acquire(job, {A: LockMode.EXCLUSIVE}, 0, lambda locks: None)
+        self.now = (101, 500_000)
+        self.locks.release(1)
+        self.now = (102, 0)
+        self.locks.give_up(3)
+        self.locks.give_up(3)
+        waits = self.locks.waits
+        self.assertEqual((waits.count, waits.given_up, waits.seconds), (3, 1, 3.5))
+
+    def test_clock_put_back(self) -> None:
+        """
+        No wait takes less than no time.
+        """
+        self.locks.acquire(1, {A: LockMode.EXCLUSIVE}, 0, lambda locks: None)
+        self.locks.acquire(2, {A: LockMode.EXCLUSIVE}, 0, lambda locks: None)
+        self.now = (10, 0)
+        self.locks.release(1)
+        self.assertEqual(self.locks.waits.seconds, 0)
+
     def test_restored(self) -> None:
         """
         After a restart it is as nearly known as the job says.

@@ -17,8 +17,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from gnttwist.config import records
 from gnttwist.config.service import Configuration
 from gnttwist.errors import JobLost, OperationError, OpPrereqError
+from gnttwist.jobs.granting import LockWaits
 from gnttwist.jobs.limits import max_queued, node_patience
 from gnttwist.jobs.live import JobView
+from gnttwist.jobs.locks import LockRow
 from gnttwist.masterd.config_changes import ConfigChanges
 from gnttwist.masterd.figures import Counters, Figures
 from gnttwist.masterd.filter_rules import FilterRules
@@ -131,6 +133,14 @@ class FakeQueue:
         """
         return self.jobs()
 
+    lock_waits = LockWaits()
+
+    def locks(self) -> list[LockRow]:
+        """
+        None.
+        """
+        return []
+
     def over(self, before: float | None) -> list[int]:
         """
         Job 1 ended when the clock was 9 seconds behind.
@@ -193,7 +203,7 @@ class MethodsTests(SynchronousTestCase):
             self.watcher,
             QueueLimits(self.configuration, lambda: self.now, Random(1)),
             ConfigChanges(self.clock, self.configuration),
-            Figures(Counters(), self.clock, lambda: self.now, self.queue, lambda: ()),
+            Figures(Counters(), lambda: self.now, self.queue, dict),
         )
 
     def answering(self, call: luxi.Call) -> Deferred[Answer]:
