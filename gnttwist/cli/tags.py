@@ -64,8 +64,17 @@ def _named(noun: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return click.argument("name")
 
 
+def _one(noun: str) -> str:
+    """
+    The noun with its article.
+    """
+    if noun == "cluster":
+        return "the cluster"
+    return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
+
+
 def _list(noun: str) -> click.Command:
-    @click.command("list-tags", help=f"List the tags of a {noun}." if noun != "cluster" else "List its tags.")
+    @click.command("list-tags", help=f"List the tags of {_one(noun)}.")
     @_named(noun)
     @json_option
     @pass_session
@@ -89,7 +98,7 @@ def _remove(noun: str) -> click.Command:
 
 
 def _changing(verb: str, op_id: str, noun: str, what: str) -> click.Command:
-    @click.command(verb, help=f"{what} {'the' if noun == 'cluster' else 'a'} {noun}.")
+    @click.command(verb, help=f"{what} {_one(noun)}.")
     @_named(noun)
     @click.argument("tags", nargs=-1, required=True)
     @job_options
