@@ -35,10 +35,10 @@ RETRY = 0.2
 Seconds between attempts to connect.
 """
 
-NOT_REPEATED = frozenset({"SubmitManyJobs", "ReplaceFilter"})
+NOT_REPEATED = frozenset({"ReplaceFilter"})
 """
-Methods that would do their work twice if they were sent again. A repeated SubmitJob or SubmitJobToDrainedQueue is
-recognised by the daemon, and the others have the same effect twice as once.
+Methods that would do their work twice if they were sent again. A repeated submission is recognised by the daemon, and
+the others have the same effect twice as once.
 """
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
@@ -16,7 +16,7 @@ from gnttwist.jobs import submission
 from gnttwist.jobs.live import OnFatal, put_job
 from gnttwist.jobs.opcodes import Opcodes
 from gnttwist.jobs.recovery import DRAIN_KEY, SERIAL_KEY, Found
-from gnttwist.jobs.unanswered import Unanswered, digest
+from gnttwist.jobs.unanswered import Submitted, Unanswered, digest
 from gnttwist.jobs.vault import Secrets
 from gnttwist.model.job import Job
 from gnttwist.store.interface import (
@@ -57,6 +57,9 @@ EXPIRY_INTERVAL = 60.0
 """
 Seconds between two looks for submissions that nobody will ask for again.
 """
+
+
+LOST = "gnt-masterd was ended before it had accepted this job; submit it again"
 
 
 @frozen
@@ -156,7 +159,7 @@ class Intake:
         name = None if raw is None else digest(uid, raw)
         known = None if name is None else self._unanswered.claim(name)
         if known is not None:
-            return known
+            return known.job
         self._check_open(1, even_if_drained)
         accepted = self._make(self._serial + 1, submission.parse(ops, self._opcodes), uid)
         self._check_size(accepted)
@@ -165,21 +168,41 @@ class Intake:
         return accepted.job.id
 
     def submit_many(
-        self, jobs: Sequence[Sequence[Mapping[str, Any]]], *, uid: int | None
+        self, jobs: Sequence[Sequence[Mapping[str, Any]]], *, uid: int | None, raw: bytes | None
     ) -> Deferred[list[list[Any]]]:
         """
         Accept jobs with consecutive numbers; a job that is refused takes its number along.
 
         @return: Fires when all are durable: for each C{[True, job id]} or C{[False, message]}.
         """
+        name = None if raw is None else digest(uid, raw)
+        known = None if name is None else self._unanswered.claim(name)
+        if known is not None:
+            return succeed(self._answers_again(jobs, uid, known))
         self._check_open(len(jobs), False)
         first = self._serial + 1
-        answers, accepted = self._make_all(jobs, uid)
+        answers, accepted = self._make_all(jobs, uid, first)
         durable = []
         for part in _parts(accepted):
-            durable.append(self._accept(part, part[-1].job.id, []))
+            last = part[-1].job.id
+            notes = [] if name is None else [self._unanswered.accept(name, accepted[0].job.id, last)]
+            durable.append(self._accept(part, last, notes))
         self._serial = max(self._serial, first + len(jobs) - 1)
         return DeferredList(durable).addCallback(lambda _: answers)
+
+    def _answers_again(
+        self, jobs: Sequence[Sequence[Mapping[str, Any]]], uid: int | None, known: Submitted
+    ) -> list[list[Any]]:
+        """
+        What many jobs were answered by the process before. What was wrong with some is found again; those that were
+        not durable when it ended never were accepted.
+        """
+        answers, accepted = self._make_all(jobs, uid, 1)
+        if not accepted:
+            return answers
+        shift = known.job - accepted[0].job.id
+        numbered = [[True, value + shift] if good else [False, value] for good, value in answers]
+        return [[False, LOST] if good and value > known.last else [good, value] for good, value in numbered]
 
     def submit_for(
         self,
@@ -202,7 +225,7 @@ class Intake:
         except OperationError as error:
             answers: list[list[Any]] = [[False, str(error)] for _ in jobs]
         else:
-            answers, accepted = self._make_all(wanted, parent.submitter)
+            answers, accepted = self._make_all(wanted, parent.submitter, self._serial + 1)
         # Refused jobs take no numbers here: nobody has heard of any yet.
         last = accepted[-1].job.id if accepted else self._serial
         return self._accept(accepted, last, [record(answers)]).addCallback(lambda _: answers)
@@ -236,11 +259,11 @@ class Intake:
             raise JobQueueError(f"A job holds {BYTES_AT_ONCE} bytes at most, not {len(accepted.put.value)}")
 
     def _make_all(
-        self, jobs: Sequence[Sequence[Mapping[str, Any]]], uid: int | None
+        self, jobs: Sequence[Sequence[Mapping[str, Any]]], uid: int | None, first: int
     ) -> tuple[list[list[Any]], list[Accepted]]:
         answers: list[list[Any]] = []
         made = []
-        for id, ops in enumerate(jobs, self._serial + 1):
+        for id, ops in enumerate(jobs, first):
             try:
                 accepted = self._make(id, submission.parse(ops, self._opcodes), uid)
                 self._check_size(accepted)

@@ -245,15 +245,18 @@ class Queue:
         return await self._intake.submit(ops, uid=uid, raw=raw, even_if_drained=even_if_drained)
 
     async def submit_many(
-        self, jobs: Sequence[Sequence[Mapping[str, Any]]], *, uid: int | None
+        self, jobs: Sequence[Sequence[Mapping[str, Any]]], *, uid: int | None, raw: bytes | None = None
     ) -> list[list[Any]]:
         """
-        Accept jobs with consecutive numbers; durable when this returns.
+        Accept jobs with consecutive numbers; durable when this returns. After that, L{answered} has to be called
+        with the first that was accepted.
 
+        @param raw: As for L{submit}. Large ones take several transactions: those jobs that were not durable at the
+            restart are refused then.
         @return: For each C{[True, job id]} or C{[False, message]}.
         @raise OperationError: The queue is drained, or too full for all of them.
         """
-        return await self._intake.submit_many(jobs, uid=uid)
+        return await self._intake.submit_many(jobs, uid=uid, raw=raw)
 
     def answered(self, id: int) -> None:
         """

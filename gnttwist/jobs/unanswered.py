@@ -19,12 +19,26 @@ Seconds before a stop within which a submission may be asked for again: longer t
 """
 
 
-class _Stored(msgspec.Struct, frozen=True):
+class Submitted(msgspec.Struct, frozen=True, array_like=True, order=True):
     """
-    @ivar jobs: Job ids and when they were accepted, in seconds since the epoch, oldest first.
+    One submission.
+
+    @ivar job: Its job's number, or the first job's that was accepted of many.
+    @ivar accepted: When, in seconds since the epoch.
+    @ivar last: The last number of many that is durable with this; 0 for a single job.
     """
 
-    jobs: list[tuple[int, float]]
+    job: int
+    accepted: float
+    last: int = 0
+
+
+class _Stored(msgspec.Struct, frozen=True):
+    """
+    @ivar jobs: Equal submissions, oldest first.
+    """
+
+    jobs: list[Submitted]
 
 
 def digest(uid: int | None, raw: bytes) -> str:
@@ -39,14 +53,15 @@ class Unanswered:
     """
     Accepted submissions that wait for their answers to be written; and those of the process before.
 
-    @ivar _waiting: By digest, the jobs accepted by this process.
-    @ivar _lost: By digest, the jobs accepted by the process before, each for one client to ask for.
+    @ivar _waiting: By digest, what was accepted by this process.
+    @ivar _digests: By its (first) job.
+    @ivar _lost: By digest, what was accepted by the process before, each for one client to ask for.
     """
 
     _now: Callable[[], float]
-    _waiting: dict[str, list[tuple[int, float]]] = field(factory=dict)
+    _waiting: dict[str, list[Submitted]] = field(factory=dict)
     _digests: dict[int, str] = field(factory=dict)
-    _lost: dict[str, list[tuple[int, float]]] = field(factory=dict)
+    _lost: dict[str, list[Submitted]] = field(factory=dict)
     _started: float = 0.0
 
     def restore(self, entries: Iterable[Entry], stopped: float) -> list[Write]:
@@ -59,16 +74,16 @@ class Unanswered:
         self._started = self._now()
         gone: list[Write] = []
         for entry in entries:
-            jobs = [each for each in _jobs(entry) if each[1] >= stopped - REMEMBERED]
+            jobs = [each for each in _jobs(entry) if each.accepted >= stopped - REMEMBERED]
             if jobs:
                 self._lost[entry.key.removeprefix(PREFIX)] = jobs
             else:
                 gone.append(Delete(entry.key))
         return gone
 
-    def claim(self, name: str) -> int | None:
+    def claim(self, name: str) -> Submitted | None:
         """
-        The job that a submission was accepted as by the process before; each is given once.
+        What a submission was accepted as by the process before; each is given once.
 
         It waits for its answer again, so nothing is lost if that is not written either.
         """
@@ -77,16 +92,20 @@ class Unanswered:
         jobs = self._lost.get(name, [])
         if not jobs:
             return None
-        job, accepted = jobs.pop(0)
-        self._waiting.setdefault(name, []).append((job, accepted))
-        self._digests[job] = name
-        return job
+        found = jobs.pop(0)
+        self._waiting.setdefault(name, []).append(found)
+        self._digests[found.job] = name
+        return found
 
-    def accept(self, name: str, job: int) -> Put:
+    def accept(self, name: str, job: int, last: int = 0) -> Put:
         """
-        Note a submission; the write belongs to its transaction.
+        Note a submission; the write belongs to its transaction. One of many jobs that takes several transactions is
+        noted in each.
+
+        @param last: The last number in the transaction, of many.
         """
-        self._waiting.setdefault(name, []).append((job, self._now()))
+        others = [each for each in self._waiting.get(name, ()) if each.job != job]
+        self._waiting[name] = [*others, Submitted(job, self._now(), last)]
         self._digests[job] = name
         return self._put(name)
 
@@ -99,7 +118,7 @@ class Unanswered:
         name = self._digests.pop(job, None)
         if name is None:
             return []
-        self._waiting[name] = [each for each in self._waiting[name] if each[0] != job]
+        self._waiting[name] = [each for each in self._waiting[name] if each.job != job]
         return [self._written(name)]
 
     def expire(self) -> list[Write]:
@@ -110,7 +129,7 @@ class Unanswered:
         """
         now = self._now()
         old = [
-            job for jobs in self._waiting.values() for job, accepted in jobs if now - accepted > REMEMBERED
+            each.job for jobs in self._waiting.values() for each in jobs if now - each.accepted > REMEMBERED
         ]
         names = {self._digests[job] for job in old}
         for job in old:
@@ -132,5 +151,5 @@ class Unanswered:
         return Put(PREFIX + name, msgspec.json.encode(_Stored(jobs)))
 
 
-def _jobs(entry: Entry) -> list[tuple[int, float]]:
+def _jobs(entry: Entry) -> list[Submitted]:
     return msgspec.json.decode(entry.value, type=_Stored).jobs

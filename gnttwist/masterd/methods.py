@@ -145,11 +145,11 @@ class Methods:
         self._submissions.add(peer, [job])
         return Answer(job, lambda: self._queue.answered(job))
 
-    async def _submit_many(self, call: luxi.SubmitManyJobs, peer: Peer, message: bytes) -> list[list[Any]]:
-        outcomes = await self._queue.submit_many(call.jobs, uid=peer.uid)
+    async def _submit_many(self, call: luxi.SubmitManyJobs, peer: Peer, message: bytes) -> Answer:
+        outcomes = await self._queue.submit_many(call.jobs, uid=peer.uid, raw=message)
         jobs = [value for accepted, value in outcomes if accepted]
         self._submissions.add(peer, jobs)
-        return outcomes
+        return Answer(outcomes, (lambda: self._queue.answered(jobs[0])) if jobs else None)
 
     async def _pickup(self, call: luxi.PickupJob, peer: Peer, message: bytes) -> None:
         raise OperationError("Luxi call 'PickupJob' is for internal use only")

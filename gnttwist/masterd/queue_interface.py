@@ -54,7 +54,7 @@ class Queue(Jobs, Protocol):
         """
 
     async def submit_many(
-        self, jobs: Sequence[Sequence[Mapping[str, Any]]], *, uid: int | None
+        self, jobs: Sequence[Sequence[Mapping[str, Any]]], *, uid: int | None, raw: bytes | None = None
     ) -> list[list[Any]]:
         """
         Accept jobs.

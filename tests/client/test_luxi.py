@@ -95,7 +95,10 @@ class LuxiClientTests(SynchronousTestCase):
         """
         self.script = [HangUp()]
         client = self.client()
-        self.assertIn("not known", str(self.assertRaises(NotReachable, client.call, "SubmitManyJobs", [[]])))
+        filter: list[object] = [None, 0, [], "ACCEPT", []]
+        self.assertIn(
+            "not known", str(self.assertRaises(NotReachable, client.call, "ReplaceFilter", *filter))
+        )
         self.assertEqual(len(self.master.calls), 1)
 
     def test_gone(self) -> None:

@@ -14,7 +14,7 @@ from gnttwist.errors import (
     OperationError,
     OpPrereqError,
 )
-from gnttwist.jobs.accepting import BYTES_AT_ONCE, JOBS_AT_ONCE, SETTLE
+from gnttwist.jobs.accepting import BYTES_AT_ONCE, JOBS_AT_ONCE, LOST, SETTLE
 from gnttwist.jobs.context import LockMode
 from gnttwist.jobs.unanswered import PREFIX
 from tests.jobs.sample import FUNCTIONS, sample
@@ -154,6 +154,47 @@ class SubmitTests(QueueCase):
         self.restart()
         self.assertEqual(self.master.submit(NOTHING, raw=b"x"), 1)
         self.assertEqual(self.master.submit(NOTHING, raw=b"x"), 2)
+
+    def test_many_repeated_after_restart(self) -> None:
+        """
+        So are many jobs in one request, refused ones among them, once, and not when the answer was written.
+        """
+        wrong = {"OP_ID": "OP_NOSUCH"}
+        self.master.submit(NOTHING)
+        jobs = [[wrong], [NOTHING], [wrong], [NOTHING]]
+
+        def submit() -> Any:
+            return self.wait(self.queue.submit_many(jobs, uid=0, raw=b"x"))
+
+        first = submit()
+        self.assertEqual([value for good, value in first if good], [3, 5])
+        self.restart()
+        self.assertEqual(submit(), first)
+        self.restart()
+        self.assertEqual(submit(), first)
+        second = submit()
+        self.assertEqual([value for good, value in second if good], [7, 9])
+        for job in (3, 7):
+            self.queue.answered(job)
+        self.world.clock.advance(SETTLE)
+        self.world.store.commit_all()
+        self.restart()
+        self.assertEqual([value for good, value in submit() if good], [11, 13])
+
+    def test_many_cut_short(self) -> None:
+        """
+        Of more jobs than one transaction holds those that were not durable at the restart are refused when the
+        request comes again, whatever was accepted meanwhile, and however often it comes.
+        """
+        jobs = [[NOTHING]] * (JOBS_AT_ONCE + 2)
+        Deferred.fromCoroutine(self.queue.submit_many(jobs, uid=0, raw=b"x"))
+        self.world.store.commit()
+        for number in range(2):
+            self.restart()
+            self.assertEqual(self.master.submit(NOTHING), JOBS_AT_ONCE + 1 + number)
+            answers = self.wait(self.queue.submit_many(jobs, uid=0, raw=b"x"))
+            self.assertEqual(answers[JOBS_AT_ONCE - 1], [True, JOBS_AT_ONCE])
+            self.assertEqual(answers[JOBS_AT_ONCE:], [[False, LOST]] * 2)
 
     def test_answers_noted_together(self) -> None:
         """

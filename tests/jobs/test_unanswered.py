@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from gnttwist.jobs.unanswered import REMEMBERED, Unanswered, digest
+from gnttwist.jobs.unanswered import PREFIX, REMEMBERED, Submitted, Unanswered, digest
 from gnttwist.store.interface import Delete, Entry, Put, Write
 
 
@@ -46,7 +46,9 @@ class UnansweredTests(SynchronousTestCase):
         """
         self.write([self.unanswered.accept("x", 5)])
         again = self.restart()
-        self.assertEqual([again.claim("x"), again.claim("x"), again.claim("y")], [5, None, None])
+        self.assertEqual(
+            [again.claim("x"), again.claim("x"), again.claim("y")], [Submitted(5, 0.0), None, None]
+        )
 
     def test_not_without_restart(self) -> None:
         """
@@ -71,7 +73,25 @@ class UnansweredTests(SynchronousTestCase):
         self.write([self.unanswered.accept("x", 5)])
         self.write([self.unanswered.accept("x", 6)])
         self.write(self.unanswered.answered(5))
-        self.assertEqual(self.restart().claim("x"), 6)
+        self.assertEqual(self.restart().claim("x"), Submitted(6, 0.0))
+
+    def test_many(self) -> None:
+        """
+        Many jobs are one submission, which knows how far it came.
+        """
+        self.write([self.unanswered.accept("x", 5, 104)])
+        self.write([self.unanswered.accept("x", 5, 204)])
+        self.assertEqual(self.restart().claim("x"), Submitted(5, 0.0, 204))
+        self.assertIsNone(self.unanswered.claim("x"))
+        self.write(self.unanswered.answered(5))
+        self.assertEqual(self.stored, {})
+
+    def test_before(self) -> None:
+        """
+        What was noted by a version that knew single jobs only is understood.
+        """
+        self.stored[f"{PREFIX}x"] = b'{"jobs":[[5,0.0]]}'
+        self.assertEqual(self.restart().claim("x"), Submitted(5, 0.0))
 
     def test_second_restart(self) -> None:
         """
@@ -79,7 +99,7 @@ class UnansweredTests(SynchronousTestCase):
         """
         self.write([self.unanswered.accept("x", 5)])
         self.restart().claim("x")
-        self.assertEqual(self.restart().claim("x"), 5)
+        self.assertEqual(self.restart().claim("x"), Submitted(5, 0.0))
 
     def test_old(self) -> None:
         """

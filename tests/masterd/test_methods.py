@@ -72,9 +72,9 @@ class FakeQueue:
         return 17
 
     async def submit_many(
-        self, jobs: Sequence[Sequence[Mapping[str, Any]]], *, uid: int | None
+        self, jobs: Sequence[Sequence[Mapping[str, Any]]], *, uid: int | None, raw: bytes | None = None
     ) -> list[list[Any]]:
-        self.asked.append((jobs, uid))
+        self.asked.append((jobs, uid, raw))
         return [[True, n] for n, _ in enumerate(jobs, 1)]
 
     def answered(self, id: int) -> None:
@@ -248,9 +248,13 @@ class MethodsTests(SynchronousTestCase):
 
     def test_submit_many(self) -> None:
         """
-        Each of many jobs has an answer of its own.
+        Each of many jobs has an answer of its own; the queue learns when all have left.
         """
-        self.assertEqual(self.result(luxi.SubmitManyJobs([[], []])), [[True, 1], [True, 2]])
+        answer = self.successResultOf(self.answering(luxi.SubmitManyJobs([[], []])))
+        self.assertEqual(answer.result, [[True, 1], [True, 2]])
+        assert answer.left is not None
+        answer.left()
+        self.assertEqual(self.queue.asked, [([[], []], 1000, b"the request"), ("answered", 1)])
 
     def test_wait(self) -> None:
         """
