@@ -3,9 +3,10 @@ The cluster's configuration: read from memory, changed by transactions, older re
 """
 
 import random
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from itertools import islice
 from typing import Any, TypeVar
 
 from attrs import define, evolve, field
@@ -154,6 +155,19 @@ class Configuration:
             after = page.entries[-1].key if page.entries else after
         return assembly.snapshot()
 
+    def changed(self, before: Snapshot, after: Snapshot) -> Collection[str] | None:
+        """
+        Where two configurations that were published can differ: who follows them looks at what has changed and not at
+        all there is.
+
+        @return: Store keys of objects; C{None} where that is too long ago to be known.
+        """
+        first = bisect_left(self._recent, before.revision, key=lambda each: each.revision)
+        if first == len(self._recent) or self._recent[first] is not before:
+            return None
+        later = islice(self._recent, first + 1, None)
+        return {key for each in later if each.revision <= after.revision for key in each.written}
+
     def on_change(self, callback: Watcher) -> Callable[[], None]:
         """
         Call C{callback} with each new durable configuration, in order.
@@ -222,7 +236,8 @@ class Configuration:
     def _launch(self, what: str, draft: Draft, writes: list[Write], extra: Sequence[Write]) -> _Flight:
         config = None
         if writes:
-            config = evolve(draft.config, serial=draft.base.serial + 1, mtime=draft.now)
+            written = tuple(draft.written)
+            config = evolve(draft.config, serial=draft.base.serial + 1, mtime=draft.now, written=written)
             writes += records.bookkeeping(config)
         writes += extra
         if len(writes) > MAX_OPERATIONS:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Generic, TypeVar
 
 from attrs import evolve, field, frozen
-from rpds import HashTrieMap
+from rpds import HashTrieMap, HashTrieSet
 
 from gnttwist.errors import ECode, OpPrereqError
 from gnttwist.model.objects import (
@@ -144,6 +144,7 @@ class Snapshot:
     @ivar ctime: When the configuration was made, in seconds since the epoch.
     @ivar mtime: When it was last changed.
     @ivar instances_by_node: Primary node UUID to the UUIDs of its instances.
+    @ivar written: Store keys of the objects that the change which made it wrote or removed, if one did.
     """
 
     cluster: Cluster
@@ -157,7 +158,8 @@ class Snapshot:
     instances: Table[Instance] = field(factory=_instances)
     disks: "HashTrieMap[str, Disk]" = field(factory=HashTrieMap)
     filters: "HashTrieMap[str, JobFilter]" = field(factory=HashTrieMap)
-    instances_by_node: "HashTrieMap[str, frozenset[str]]" = field(factory=HashTrieMap)
+    instances_by_node: "HashTrieMap[str, HashTrieSet[str]]" = field(factory=HashTrieMap)
+    written: tuple[str, ...] = field(default=(), eq=False)
 
     @property
     def master(self) -> Node:
@@ -176,7 +178,7 @@ class Snapshot:
         """
         The instances whose primary node is C{node}, by name.
         """
-        found = self.instances_by_node.get(node.uuid) or frozenset()
+        found = self.instances_by_node.get(node.uuid) or ()
         return sorted((self.instances[uuid] for uuid in found), key=lambda each: each.name)
 
     def with_object(self, value: AnyObject) -> "Snapshot":
@@ -197,12 +199,8 @@ class Snapshot:
             case JobFilter():
                 return evolve(self, filters=self.filters.insert(value.uuid, value))
             case Instance():
-                placed = self._unplaced(value.uuid)
-                there = placed.get(value.primary_node) or frozenset()
                 return evolve(
-                    self,
-                    instances=self.instances.with_object(value),
-                    instances_by_node=placed.insert(value.primary_node, there | {value.uuid}),
+                    self, instances=self.instances.with_object(value), instances_by_node=self._placed(value)
                 )
 
     def without(self, kind: type[AnyObject], uuid: str) -> "Snapshot":
@@ -227,11 +225,19 @@ class Snapshot:
             )
         raise KeyError(f"{kind.__name__} cannot be removed")
 
-    def _unplaced(self, uuid: str) -> "HashTrieMap[str, frozenset[str]]":
+    def _placed(self, value: Instance) -> "HashTrieMap[str, HashTrieSet[str]]":
+        old = self.instances.get(value.uuid)
+        if old is not None and old.primary_node == value.primary_node:
+            return self.instances_by_node
+        placed = self._unplaced(value.uuid)
+        there = placed.get(value.primary_node) or HashTrieSet()
+        return placed.insert(value.primary_node, there.insert(value.uuid))
+
+    def _unplaced(self, uuid: str) -> "HashTrieMap[str, HashTrieSet[str]]":
         old = self.instances.get(uuid)
         if old is None:
             return self.instances_by_node
-        there = self.instances_by_node[old.primary_node] - {uuid}
+        there = self.instances_by_node[old.primary_node].remove(uuid)
         return self.instances_by_node.insert(old.primary_node, there)
 
     def with_objects(self, values: Iterable[AnyObject]) -> "Snapshot":

@@ -6,10 +6,11 @@ everything.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from attrs import define, field, frozen
+from rpds import HashTrieMap
 
 from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -55,11 +56,13 @@ class Change:
         return [self.kind, self.uuid, self.name, self.there]
 
 
-def differences(before: Snapshot, after: Snapshot) -> Iterator[Change]:
+def differences(before: Snapshot, after: Snapshot, keys: Collection[str] | None = None) -> Iterator[Change]:
     """
-    What changed between two configurations. Pure.
+    What changed between two configurations, by name. Pure.
 
     Objects that did not change are the same in both, and so are tables in which nothing did.
+
+    @param keys: Where they can differ (L{Configuration.changed}); C{None} for anywhere.
     """
     if before.cluster is not after.cluster:
         yield Change(after.revision, "cluster", after.cluster.uuid, after.cluster.cluster_name, there=True)
@@ -71,12 +74,29 @@ def differences(before: Snapshot, after: Snapshot) -> Iterator[Change]:
     ):
         if old is new:
             continue
-        for each in new:
-            if old.get(each.uuid) is not each:
-                yield Change(after.revision, kind, each.uuid, each.name, there=True)
-        for each in old:
-            if each.uuid not in new:
-                yield Change(after.revision, kind, each.uuid, each.name, there=False)
+        made, gone = [], []
+        for uuid in candidates(kind, keys, old.by_uuid, new.by_uuid):
+            was, now = old.get(uuid), new.get(uuid)
+            if now is None and was is not None:
+                gone.append(Change(after.revision, kind, uuid, was.name, there=False))
+            elif now is not None and now is not was:
+                made.append(Change(after.revision, kind, uuid, now.name, there=True))
+        for changes in (made, gone):
+            yield from sorted(changes, key=lambda each: each.name)
+
+
+def candidates(
+    kind: str, keys: Collection[str] | None, old: "HashTrieMap[str, Any]", new: "HashTrieMap[str, Any]"
+) -> Collection[str]:
+    """
+    UUIDs of objects of a kind that may differ.
+
+    @param keys: See L{differences}.
+    """
+    if keys is None:
+        return {*old, *new}
+    prefix = f"/config/{kind}/"
+    return [each.removeprefix(prefix) for each in keys if each.startswith(prefix)]
 
 
 @define(eq=False, repr=False)
@@ -152,7 +172,8 @@ class ConfigChanges:
     def _gather(self) -> None:
         self._delayed = None
         before, self._known = self._known, self._configuration.snapshot
-        self._history.extend(differences(before, self._known))
+        keys = self._configuration.changed(before, self._known)
+        self._history.extend(differences(before, self._known, keys))
         while len(self._history) > HISTORY:
             self._oldest = self._history.popleft().revision
         waiting, self._waiting = self._waiting, set()

@@ -7,11 +7,12 @@ On C{Paths.feed_socket}: JSON messages ended by byte 0x03, in the form of C{conf
 reader says nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import msgspec
 from attrs import define, field
+from rpds import HashTrieMap
 from zope.interface import implementer
 
 from twisted.internet.defer import Deferred
@@ -23,6 +24,7 @@ from twisted.python.failure import Failure
 from gnttwist.config.export import tables, top_members
 from gnttwist.config.service import Configuration
 from gnttwist.config.snapshot import Snapshot
+from gnttwist.masterd.config_changes import candidates
 from gnttwist.wire.framing import frame
 
 InThread = Callable[[Callable[[], bytes]], Deferred[bytes]]
@@ -38,22 +40,38 @@ Connections: confd has one for each of its workers.
 """
 
 
-def changes(before: Snapshot | None, after: Snapshot) -> dict[str, Any]:
+KINDS = {
+    "nodes": "node",
+    "nodegroups": "group",
+    "instances": "instance",
+    "networks": "network",
+    "disks": "disk",
+    "filters": "filter",
+}
+"""
+What the store's keys call the objects of a table.
+"""
+
+
+def changes(before: Snapshot | None, after: Snapshot, keys: Collection[str] | None = None) -> dict[str, Any]:
     """
     What to tell somebody who knows C{before}. Pure.
 
     Objects that did not change are the same in both, so they need not be compared.
+
+    @param keys: Where they can differ (L{Configuration.changed}); C{None} for anywhere.
     """
     found: dict[str, dict[str, Any | None]] = {}
     known = {} if before is None else tables(before)
     for name, (objects, encode) in tables(after).items():
-        old = known[name][0] if known else {}
+        old = known[name][0] if known else HashTrieMap()
         if old is objects:
             continue
-        table: dict[str, Any | None] = {
-            uuid: encode(each) for uuid, each in objects.items() if old.get(uuid) is not each
-        }
-        table.update((uuid, None) for uuid in old if uuid not in objects)
+        table: dict[str, Any | None] = {}
+        for uuid in candidates(KINDS[name], keys, old, objects):
+            each = objects.get(uuid)
+            if each is None or old.get(uuid) is not each:
+                table[uuid] = None if each is None else encode(each)
         if table or before is None:
             found[name] = table
     message: dict[str, Any] = {"members": top_members(after), "tables": found}
@@ -121,10 +139,11 @@ class FeedProtocol(Protocol):
         before, after = self._known, self._configuration.snapshot
         if after is before or self._paused:
             return
+        keys = None if before is None else self._configuration.changed(before, after)
         self._known = after
         self._writing = True
         # In a thread: the first message is the whole configuration.
-        done = self._in_thread(lambda: frame(msgspec.json.encode(changes(before, after))))
+        done = self._in_thread(lambda: frame(msgspec.json.encode(changes(before, after, keys))))
         done.addCallbacks(self._written, self._failed)
 
     def _written(self, message: bytes) -> None:
