@@ -2,8 +2,9 @@
 From JSON to opcodes and back: what a submitted opcode is checked by, and how it is stored and shown.
 """
 
+import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, get_args, get_origin
 
 import msgspec
@@ -269,8 +270,29 @@ def _explain(kind: type[Opcode], reason: str) -> str:
     words = [
         word for each in msgspec.structs.fields(kind) if each.name == field for word in _literals(each.type)
     ]
-    choice = f" (one of {', '.join(words)})" if "enum" in text and words else ""
+    choice = _choice(text, words) if "enum" in text and words else ""
     return f"{kind.op_id()}: parameter {path}: {text}{choice}"
+
+
+FEW_WORDS = 12
+"""
+How many words are listed in an error; of more, the one that is most like the wrong one.
+"""
+
+
+def _choice(text: str, words: Sequence[str]) -> str:
+    """
+    What a parameter can be.
+
+    @param text: What is wrong, with the value in quotes.
+    """
+    if len(words) <= FEW_WORDS:
+        return f" (one of {', '.join(words)})"
+    given = text.partition("'")[2].rpartition("'")[0]
+    known = {each.upper(): each for each in words}
+    if near := difflib.get_close_matches(given.upper(), known, n=1):
+        return f" (is {known[near[0]]} meant? There are {len(words)})"
+    return f" (there are {len(words)}, such as {', '.join(words[:3])})"
 
 
 def _literals(kind: Any) -> Iterator[str]:

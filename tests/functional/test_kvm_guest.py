@@ -24,6 +24,7 @@ import gnttwist
 from gnttwist.functions.hypervisor.interface import AttachedDisk
 from gnttwist.functions.hypervisor.kvm import sockets, testguest, trial
 from gnttwist.functions.hypervisor.kvm.hypervisor import KVMHypervisor
+from gnttwist.functions.hypervisor.kvm.monitor import monitor
 from gnttwist.functions.hypervisor.kvm.places import Places
 from gnttwist.functions.hypervisor.kvm.presence import held
 from gnttwist.functions.hypervisor.kvm.process import Process
@@ -142,6 +143,18 @@ class QemuTests(GuestTestCase):
         self.kvm.stop(self.context, NAME, force=True, timeout=0)
         self.assertIsNone(self.kvm.info(self.context, NAME))
         self.assertEqual(self.left(), [])
+
+    def test_memory(self) -> None:
+        """
+        QEMU tells what a guest has after it was told to change: without a driver for that, what it had.
+        """
+        self.start()
+        self.kvm.balloon(self.context, NAME, 64)
+        with monitor(self.places.socket(NAME, "qmp")) as connected:
+            self.assertEqual(connected.execute("query-balloon"), {"actual": 128 << 20})
+        found = self.kvm.info(self.context, NAME)
+        assert found is not None
+        self.assertEqual(found.memory, 128)
 
     def test_apart(self) -> None:
         """

@@ -177,13 +177,10 @@ class ClientTests(SandboxTestCase):
         """
         Errors have the client's own form: a code, its words, and an explanation.
         """
-        unknown, unsupported, wrong = self.called(
+        unknown, wrong = self.called(
             ("GetNode", "none.example.com"),
-            ("RedistributeConfig",),
             ("ModifyInstance", GUEST, {"colour": "red"}),
         )
         self.assertEqual(unknown[0], "GanetiApiError")
         self.assertRegex(unknown[1], r"^404 Not Found: ")
-        if unsupported[0] != "ok":
-            self.assertIn("OP_CLUSTER_REDIST_CONF", unsupported[1])
         self.assertRegex(wrong[1], r"^400 Bad Request: .*colour")

@@ -127,6 +127,17 @@ class ParseTests(SynchronousTestCase):
         self.assertIn("(one of create, import, remote-import)", self.refusal({**CREATE, "mode": "steal"}))
         self.assertIn("parameter nics[0]", self.refusal({**CREATE, "nics": [{"speed": "1"}]}))
 
+    def test_names_what_is_like_it(self) -> None:
+        """
+        Of many words that a parameter can be, a refusal names the one that is most like the wrong one.
+        """
+        verify = {"OP_ID": "OP_CLUSTER_VERIFY"}
+        self.assertIn("(is ENODELVM meant? There are", self.refusal({**verify, "ignore_errors": ["ENODLVM"]}))
+        self.assertIn("ENODELVM", self.refusal({**verify, "ignore_errors": ["enodelvm"]}))
+        text = self.refusal({**verify, "ignore_errors": ["x"]})
+        self.assertIn(", such as ", text)
+        self.assertLess(len(text), 200)
+
     @given(st.sampled_from([DELAY, CREATE]), st.dictionaries(KEYS, JSON, max_size=4))
     def test_anything(self, base: dict[str, Any], changes: dict[str, Any]) -> None:
         """

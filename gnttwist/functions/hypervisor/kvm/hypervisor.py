@@ -14,7 +14,7 @@ from attrs import frozen
 from gnttwist.functions import arguments, files
 from gnttwist.functions.facts import node_facts
 from gnttwist.functions.hypervisor.interface import AttachedDisk, GuestInfo
-from gnttwist.functions.hypervisor.kvm import command, confinement, interfaces, machine
+from gnttwist.functions.hypervisor.kvm import ballooning, command, confinement, interfaces, machine
 from gnttwist.functions.hypervisor.kvm import taps as taps_module
 from gnttwist.functions.hypervisor.kvm.acceleration import Acceleration
 from gnttwist.functions.hypervisor.kvm.cgroups import groups
@@ -113,14 +113,14 @@ class KVMHypervisor:
 
     def balloon(self, context: Context, name: str, memory: int) -> None:
         """
-        Ask the guest's balloon driver. What L{info} tells stays what the guest was started with.
+        Ask the guest's balloon driver, which may take its time.
         """
         places = Places(context.paths)
         process = running(places, name)
         if process is None:
             raise FunctionError(f"Failed to change the memory of instance {name}: not running")
-        with process, monitor(places.socket(name, "qmp")) as connected:
-            connected.execute("balloon", {"value": memory << 20})
+        with process:
+            ballooning.change(places, name, memory)
 
     def resize(self, context: Context, name: str, disk: DiskArgument, size: int) -> None:
         """
@@ -133,7 +133,7 @@ class KVMHypervisor:
 
     def info(self, context: Context, name: str) -> GuestInfo | None:
         """
-        What QEMU's command line says. Guests keep the memory that they are started with.
+        What QEMU's command line says, and QEMU of a guest whose memory was changed since.
         """
         return self._running(Places(context.paths), name)
 
@@ -339,7 +339,8 @@ class KVMHypervisor:
         if process is None:
             return None
         with process:
-            return GuestInfo(process.command.memory, process.command.vcpus, time=process.seconds())
+            memory = ballooning.current(places, name, process.command.memory)
+            return GuestInfo(memory, process.command.vcpus, time=process.seconds())
 
     def _clean(self, context: Context, name: str) -> None:
         places = Places(context.paths)

@@ -103,6 +103,12 @@ class Places:
         """
         return self.base / "conf" / f"{name}.runtime"
 
+    def ballooned(self, name: str) -> Path:
+        """
+        The file that is there once a guest was told to have other memory than at its start.
+        """
+        return self.base / "ballooned" / name
+
     def nic(self, name: str) -> Path:
         """
         The directory of the names of a guest's tap devices, by its interfaces' numbers.
@@ -149,7 +155,7 @@ class Places:
         Remove what is left of a guest that does not run, but for its log and its lock.
         """
         sockets = [self.socket(name, kind) for kind in SOCKETS]
-        for each in (self.pid(name), self.runtime(name), *sockets):
+        for each in (self.pid(name), self.runtime(name), self.ballooned(name), *sockets):
             with suppress(FileNotFoundError):
                 each.unlink()
         with suppress(FileNotFoundError):
