@@ -6,13 +6,15 @@ A job is run undisturbed once, which counts its boundaries. Then it is run again
 taken up by a new process; in the end nothing may tell the two apart.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar
 
 import msgspec
 from attrs import asdict, frozen
 
 from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
 
 from gnttwist.config.snapshot import Snapshot
 from gnttwist.model.job import LogEntry
@@ -188,3 +190,48 @@ def differences(expected: End, found: End) -> list[str]:
     return [
         f"{name}: {before[name]!r} became {after[name]!r}" for name in before if before[name] != after[name]
     ]
+
+
+def say(text: str) -> None:
+    """
+    Print what was covered, beside the test's name.
+    """
+    sys.stdout.write(f"[{text}] ")
+
+
+class BoundaryTestCase(SynchronousTestCase):
+    """
+    Scenarios that are killed everywhere.
+
+    @cvar scenarios: By name.
+    """
+
+    scenarios: ClassVar[Mapping[str, Scenario]] = {}
+
+    def check(self, name: str) -> None:
+        """
+        Kill at each boundary in turn.
+        """
+        scenario = self.scenarios[name]
+        undisturbed = run(scenario)
+        statuses = [[status for _, status, _ in ops] for ops in undisturbed.end.jobs]
+        self.assertEqual(statuses, scenario.expected, undisturbed.end.jobs)
+        (boundaries,) = undisturbed.lives
+        for each in range(len(boundaries)):
+            self.assertEqual(len(self.compare(name, undisturbed, [each]).lives), 2, "it was not killed")
+        say(f"{name}: {len(boundaries)} boundaries")
+
+    def compare(self, name: str, undisturbed: Ran, kill_at: Sequence[int]) -> Ran:
+        """
+        Run a scenario with kills, and hold it to the undisturbed run.
+        """
+        return self.hold(name, self.scenarios[name], undisturbed, kill_at)
+
+    def hold(self, name: str, scenario: Scenario, undisturbed: Ran, kill_at: Sequence[int]) -> Ran:
+        """
+        Kill there, and hold the end to that of the undisturbed run.
+        """
+        found = run(scenario, kill_at)
+        where = [life[at] if at < len(life) else "-" for life, at in zip(found.lives, kill_at, strict=False)]
+        self.assertEqual(differences(undisturbed.end, found.end), [], f"{name} killed at {kill_at}, {where}")
+        return found

@@ -3,13 +3,10 @@ Whatever moment the master is killed at, its jobs end as if it had not been.
 """
 
 import random
-import sys
 from collections.abc import Generator, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Any
-
-from twisted.trial.unittest import SynchronousTestCase
 
 from gnttwist.errors import FunctionFailed
 from gnttwist.jobs.calling import is_changing
@@ -17,7 +14,7 @@ from gnttwist.jobs.opcodes import Opcodes
 from gnttwist.testing.node_calls import Function
 from gnttwist.units.table import UNITS
 from gnttwist.wire.calls import FUNCTIONS
-from tests.faults.boundaries import Ran, Scenario, differences, kill, run
+from tests.faults.boundaries import BoundaryTestCase, Scenario, kill, run, say
 from tests.jobs import programs, sample
 from tests.jobs.world import World, prepared_store
 from tests.units import world as units_world
@@ -37,13 +34,6 @@ PROGRAMS, KILLS = 40, 6
 """
 How many units are made up at random, and how often each is run with kills.
 """
-
-
-def say(text: str) -> None:
-    """
-    Print what was covered, beside the test's name.
-    """
-    sys.stdout.write(f"[{text}] ")
 
 
 def world() -> World:
@@ -278,38 +268,12 @@ SCENARIOS = {
 }
 
 
-class MasterBoundaryTests(SynchronousTestCase):
+class MasterBoundaryTests(BoundaryTestCase):
     """
     Jobs of every kind, killed everywhere.
     """
 
-    def check(self, name: str) -> None:
-        """
-        Kill at each boundary in turn.
-        """
-        scenario = SCENARIOS[name]
-        undisturbed = run(scenario)
-        statuses = [[status for _, status, _ in ops] for ops in undisturbed.end.jobs]
-        self.assertEqual(statuses, scenario.expected, undisturbed.end.jobs)
-        (boundaries,) = undisturbed.lives
-        for each in range(len(boundaries)):
-            self.assertEqual(len(self.compare(name, undisturbed, [each]).lives), 2, "it was not killed")
-        say(f"{name}: {len(boundaries)} boundaries")
-
-    def compare(self, name: str, undisturbed: Ran, kill_at: Sequence[int]) -> Ran:
-        """
-        Run a scenario with kills, and hold it to the undisturbed run.
-        """
-        return self.hold(name, SCENARIOS[name], undisturbed, kill_at)
-
-    def hold(self, name: str, scenario: Scenario, undisturbed: Ran, kill_at: Sequence[int]) -> Ran:
-        """
-        Kill there, and hold the end to that of the undisturbed run.
-        """
-        found = run(scenario, kill_at)
-        where = [life[at] if at < len(life) else "-" for life, at in zip(found.lives, kill_at, strict=False)]
-        self.assertEqual(differences(undisturbed.end, found.end), [], f"{name} killed at {kill_at}, {where}")
-        return found
+    scenarios = SCENARIOS
 
     def test_hooks(self) -> None:
         """

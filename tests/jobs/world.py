@@ -3,6 +3,7 @@ A cluster whose master can be lost: store and nodes survive it, and another life
 """
 
 import random
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -18,7 +19,7 @@ from gnttwist.config import records
 from gnttwist.config.service import Configuration
 from gnttwist.config.snapshot import Snapshot
 from gnttwist.jobs import acknowledging, journal
-from gnttwist.jobs.live import JobView
+from gnttwist.jobs.live import JOB_PREFIX, JobView
 from gnttwist.jobs.opcodes import Opcodes
 from gnttwist.jobs.queue import Queue
 from gnttwist.jobs.recovery import EPOCH_KEY
@@ -119,6 +120,23 @@ def prepared_store(config: Snapshot = TWO_NODES) -> MemoryStore:
     return store
 
 
+class Entropy:
+    """
+    Randomness for new jobs: what was drawn and lost, before the job was durable, is drawn again by the next master.
+    """
+
+    def __init__(self, jobs: int) -> None:
+        self._drawn = Counter[int]()
+        self._jobs = jobs
+
+    def draw(self, count: int) -> bytes:
+        """
+        So many bytes, the same for the same job.
+        """
+        self._drawn[count] += 1
+        return random.Random(self._jobs + self._drawn[count]).randbytes(count)
+
+
 def no_boundary(what: str) -> None:
     """
     Go on.
@@ -136,7 +154,6 @@ class World:
     clock: Clock = field(factory=Clock)
     store: MemoryStore = field(factory=prepared_store)
     nodes: FakeNodes = field(init=False)
-    entropy: random.Random = field(factory=lambda: random.Random(1))
     vault: Vault = field(factory=NoVault)
 
     def __attrs_post_init__(self) -> None:
@@ -176,7 +193,7 @@ class Master:
             configuration=self.configuration,
             caller=self._connection,
             opcodes=world.opcodes,
-            entropy=world.entropy.randbytes,
+            entropy=Entropy(len(self.wait(self._store.range(JOB_PREFIX)).entries)).draw,
             on_fatal=self._fatal,
             vault=world.vault,
         )
