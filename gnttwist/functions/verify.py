@@ -7,7 +7,6 @@ import base64
 import hashlib
 import os
 import re
-import socket
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,6 +15,7 @@ from attrs import frozen
 
 from gnttwist.functions import arguments
 from gnttwist.functions.compared import digests, unusable_scripts
+from gnttwist.functions.connecting import Probe, reachable
 from gnttwist.functions.delay import PROTOCOL_VERSION
 from gnttwist.functions.hypervisor.table import hypervisor
 from gnttwist.functions.node import missing_bridges
@@ -29,9 +29,8 @@ The Ganeti release whose formats we speak, for masters that compare releases.
 """
 
 PORT = 1811
-CONNECT = 5.0
 """
-Where node daemons listen, and seconds for a connection to one; both are Ganeti's.
+Where node daemons listen; Ganeti's.
 """
 
 SYSTEM = frozenset(
@@ -161,14 +160,18 @@ def _net_test(request: Request) -> dict[str, str]:
     mine = next(((primary, secondary) for name, primary, secondary in nodes if name == own), None)
     if mine is None:
         return {own: "Can't find my own primary/secondary IP in the node list"}
-    failures = {}
-    for name, primary, secondary in nodes:
-        failed = [] if reachable(primary, PORT, mine[0]) else ["primary"]
-        if secondary != primary and not reachable(secondary, PORT, mine[1]):
-            failed.append("secondary")
-        if failed:
-            failures[name] = f"failure using the {' and '.join(failed)} interface(s)"
-    return failures
+    # All at once: addresses that are silent would otherwise take their time one after the other.
+    probes = {
+        (name, kind): Probe(address, PORT, source)
+        for name, primary, secondary in nodes
+        for kind, address, source in (("primary", primary, mine[0]), ("secondary", secondary, mine[1]))
+        if kind == "primary" or secondary != primary
+    }
+    failed: dict[str, list[str]] = {}
+    for (name, kind), answers in zip(probes, reachable(list(probes.values())), strict=True):
+        if not answers:
+            failed.setdefault(name, []).append(kind)
+    return {name: f"failure using the {' and '.join(each)} interface(s)" for name, each in failed.items()}
 
 
 def _master_ip(request: Request) -> bool | None:
@@ -181,22 +184,8 @@ def _master_ip(request: Request) -> bool | None:
     own = request.context.paths.hostname
     if own not in candidates:
         return None
-    return reachable(address, PORT, "127.0.0.1" if master == own else None)
-
-
-def reachable(address: str, port: int, source: str | None, timeout: float = CONNECT) -> bool:
-    """
-    Whether something accepts, or at once refuses, a connection.
-
-    @param timeout: Seconds.
-    """
-    try:
-        socket.create_connection((address, port), timeout, (source, 0) if source else None).close()
-    except ConnectionRefusedError:
-        return True
-    except (OSError, UnicodeError):
-        return False
-    return True
+    [answers] = reachable([Probe(address, PORT, "127.0.0.1" if master == own else None)])
+    return answers
 
 
 def _bridges(request: Request) -> list[str]:

@@ -12,7 +12,7 @@ from gnttwist.functions.facts import node_facts
 from gnttwist.functions.node import bridges_exist, master_node_name, missing_bridges, node_info
 from gnttwist.functions.registry import FunctionError
 from gnttwist.functions.table import functions
-from gnttwist.functions.verify import CHECKS, node_verify, reachable
+from gnttwist.functions.verify import CHECKS, node_verify
 from gnttwist.wire.calls import FUNCTIONS
 from tests.functions.context import NODE, NodeTestCase
 
@@ -282,10 +282,3 @@ class VerifyTests(NodeTestCase):
             [],
         ):
             self.assertRaises(FunctionError, node_verify, self.context, wrong, "c", {})
-
-    def test_unreachable(self) -> None:
-        """
-        An address that cannot be used is not reachable; one that refuses is.
-        """
-        self.assertFalse(reachable("not an address", 1, None))
-        self.assertTrue(reachable("127.0.0.1", 1, None))
