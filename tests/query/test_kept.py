@@ -10,10 +10,11 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from gnttwist.config.snapshot import Snapshot
+from gnttwist.model.job import Job
 from gnttwist.model.objects import Instance
 from gnttwist.query.kept import SELECTIONS, KeptRows
 from gnttwist.query.run import RESOURCES, query, query_values
-from tests.query.sources import FakeNodes, recorded_config, sources
+from tests.query.sources import FakeJobs, FakeNodes, View, recorded_config, sources
 
 NODE = "node1.example.com"
 FIELDS = sorted(RESOURCES["instance"].fields)
@@ -111,7 +112,20 @@ class KeptTests(SynchronousTestCase):
         gone = self.config.instances.find("inst1")
         self.config = self.config.without(Instance, gone.uuid)
         self.assertNotIn(gone.name, [name for (name,) in map(msgspec.json.decode, self.ask(fields=["name"]))])
-        self.assertEqual(self.ask(["inst2"], ["name"]), [["inst2.example.com"]])
+        named = self.ask(["inst2"], ["name"])
+        self.assertEqual([msgspec.json.decode(each) for each in named], [["inst2.example.com"]])
+
+    def test_encoded(self) -> None:
+        """
+        Rows that cannot be kept are encoded one by one as well: a whole answer at once would hold everybody up.
+        """
+        jobs = FakeJobs({id: View(Job(id=id, ops=[], seed="", received_timestamp=(1, 2))) for id in (1, 2)})
+        answers = [
+            self.successResultOf(Deferred.fromCoroutine(query("job", ["id"], None, sources(jobs=jobs), each)))
+            for each in (self.kept, None)
+        ]
+        self.assertTrue(all(isinstance(each, msgspec.Raw) for each in answers[0]["data"]))
+        self.assertEqual(*map(msgspec.json.encode, answers))
 
     def test_bounded(self) -> None:
         """
