@@ -102,6 +102,15 @@ class Call:
         found = self.text(name)
         return default if found is None else number(name, found) != 0
 
+    def number(self, name: str) -> int | None:
+        """
+        A query argument that is a number.
+
+        @raise BadRequest: It is none.
+        """
+        found = self.text(name)
+        return None if found is None else number(name, found)
+
     def fields(self) -> list[str] | None:
         """
         The names in the argument C{fields}, separated by commas.

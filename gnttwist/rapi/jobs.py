@@ -11,7 +11,23 @@ from gnttwist.rapi.reading import job_number
 
 WAIT_TIME = 10.0
 """
-Seconds that a request waits for a job: Ganeti's own, which its clients reckon with.
+Seconds that a request waits for a job if it does not say how long: Ganeti's own, which its clients reckon with.
+"""
+
+MANY = 1000
+"""
+Waiting requests from which on they wait longer, in proportion: each that ends is asked again, and with 5,000 that was
+500 requests a second that nothing had happened for.
+"""
+
+CROWDED_WAIT_TIME = 30.0
+"""
+Seconds that they wait then at most: less than what clients and proxies wait for an answer.
+"""
+
+WAIT_LIMIT = 300
+"""
+Seconds that a request may ask for.
 """
 
 
@@ -78,8 +94,24 @@ async def wait(call: Call) -> dict[str, Any] | None:
     if serial is not None and (not isinstance(serial, int) or isinstance(serial, bool)):
         raise BadRequest("body parameter previous_log_serial: a number or null is expected")
     number = job_number(call.names["job_id"])
-    told = await call.services.waits.wait(number, fields, previous, serial, WAIT_TIME)
+    waits = call.services.waits
+    told = await waits.wait(number, fields, previous, serial, patience(call.number("timeout"), waits.count))
     return None if told is None else {"job_info": told[0], "log_entries": told[1]}
+
+
+def patience(asked: int | None, waiting: int) -> float:
+    """
+    How many seconds a request waits.
+
+    @param asked: What it asks for itself.
+    @param waiting: How many others wait.
+    @raise BadRequest: It asks for too long.
+    """
+    if asked is None:
+        return min(WAIT_TIME * max(1.0, waiting / MANY), CROWDED_WAIT_TIME)
+    if not 0 <= asked <= WAIT_LIMIT:
+        raise BadRequest(f"query argument timeout: seconds from 0 to {WAIT_LIMIT} are expected")
+    return float(asked)
 
 
 async def filters(call: Call) -> list[dict[str, Any]]:

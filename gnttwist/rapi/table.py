@@ -508,8 +508,10 @@ def _jobs() -> Iterator[Route]:
         "GET",
         f"{base}/wait",
         "jobs",
-        "Wait, ten seconds at most, until a job has changed.",
+        "Wait until a job has changed, for `timeout` seconds at most; without it for ten, and for up to thirty while "
+        "thousands wait. If nothing has, the answer is null.",
         jobs.wait,
+        arguments=(Argument("timeout", "number", "seconds, up to 300"),),
         body=WAIT,
         answer=WAITED,
     )

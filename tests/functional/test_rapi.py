@@ -51,6 +51,7 @@ class DaemonTests(RAPITestCase):
             ("POST", "/2/jobs", {"ops": []}, 400, "ops"),
             ("GET", "/2/jobs/999999/wait", {"fields": ["status"]}, 404, "job"),
             ("GET", "/2/jobs/1/wait", {"fields": ["nope"]}, 400, "nope"),
+            ("GET", "/2/jobs/1/wait?timeout=301", {"fields": ["status"]}, 400, "timeout"),
             ("DELETE", "/2/info", None, 501, "DELETE"),
         ):
             found, document, _ = self.ask(method, path, body)
