@@ -18,7 +18,12 @@ from gnttwist.errors import GnttwistError
 
 TIMEOUT = 60.0
 """
-Seconds for an answer: the server waits ten at most for a job, and itself for gnt-masterd.
+Seconds for an answer; the server waits for gnt-masterd itself.
+"""
+
+WAIT_TIME = 50
+"""
+Seconds that one request waits for a job: each costs both sides something, and proxies give up after a minute.
 """
 
 FINAL = ("success", "error", "canceled")
@@ -48,12 +53,14 @@ class RAPIClient:
 
     @ivar _http: Sends requests.
     @ivar _base: C{https://host:port}.
+    @ivar _pool: Connections of its own.
     """
 
     _http: HTTPClient
     _base: str
     _user: str
     _password: str = field(repr=False)
+    _pool: HTTPConnectionPool | None = None
 
     @classmethod
     def connecting(
@@ -66,8 +73,16 @@ class RAPIClient:
         @param authority: The certificate that it must have or be signed with, in PEM; by default the system's.
         """
         root = None if authority is None else Certificate.loadPEM(authority)
-        agent = Agent(reactor, BrowserLikePolicyForHTTPS(root), pool=HTTPConnectionPool(reactor))
-        return cls(HTTPClient(agent), base.rstrip("/"), user, password)
+        pool = HTTPConnectionPool(reactor)
+        agent = Agent(reactor, BrowserLikePolicyForHTTPS(root), pool=pool)
+        return cls(HTTPClient(agent), base.rstrip("/"), user, password, pool)
+
+    async def close(self) -> None:
+        """
+        End the connections that were kept.
+        """
+        if self._pool is not None:
+            await self._pool.closeCachedConnections()
 
     async def ask(
         self,
@@ -198,7 +213,7 @@ class RAPIClient:
         known: list[Any] | None = None
         while known is None or known[0] not in FINAL:
             body = {"fields": ["status", "opresult"], "previous_job_info": known}
-            told = await self.ask("GET", f"/2/jobs/{job}/wait", body)
+            told = await self.ask("GET", f"/2/jobs/{job}/wait", body, {"timeout": str(WAIT_TIME)})
             if told is not None:
                 known = told["job_info"]
         status, results = known
