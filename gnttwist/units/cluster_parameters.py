@@ -3,7 +3,7 @@ The cluster as C{OP_CLUSTER_SET_PARAMS} makes it of the cluster that there is. P
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -11,10 +11,8 @@ from attrs import frozen
 
 from gnttwist.config.defaults import (
     BACKEND_PARAMETERS,
-    HYPERVISOR_PARAMETERS,
     NIC_PARAMETERS,
     NODE_PARAMETERS,
-    known_hypervisor_parameters,
 )
 from gnttwist.config.parameters import fill, fill_nic
 from gnttwist.config.snapshot import Snapshot
@@ -22,18 +20,16 @@ from gnttwist.errors import ECode
 from gnttwist.jobs.limits import MOST_RUNNING
 from gnttwist.model.objects import Cluster, Parameters
 from gnttwist.model.opcode_cluster_modify import OpClusterSetParams
-from gnttwist.units import ipolicy
+from gnttwist.units import guest_parameters, ipolicy
 from gnttwist.units.group_parameters import disk_parameters
 from gnttwist.units.network import mac_prefix
-from gnttwist.units.own_parameters import osparams
 from gnttwist.units.policy import DISKLESS
 from gnttwist.units.uid_ranges import changed as changed_ranges
-from gnttwist.units.values import DEFAULT, refuse, typed
+from gnttwist.units.values import check_known, refuse, reset, typed
 
-HYPERVISORS = frozenset({"fake", "kvm"})
 TEMPLATES = frozenset({DISKLESS, "file", "sharedfile"})
 """
-What this version can run, and make disks of.
+What this version can make disks of.
 """
 
 NIC_MODES = ("bridged", "routed", "openvswitch")
@@ -86,16 +82,16 @@ def plan(config: Snapshot, op: OpClusterSetParams) -> Plan:
     members |= _templates(config, op, remarks)
     members |= _os_lists(before, op, remarks)
     members |= _collectors(before, op)
-    hvparams, checks = _hypervisors(before, op)
+    hvparams, checks = guest_parameters.hypervisors(before, op)
     if hvparams is not None:
         members["hvparams"] = hvparams
     if op.os_hvp:
-        members["os_hvp"] = _os_hvp(before.os_hvp, op.os_hvp)
+        members["os_hvp"] = guest_parameters.os_hvp(before.os_hvp, op.os_hvp)
         filled = members.get("hvparams", before.hvparams)
         for os in op.os_hvp:
             for hypervisor, own in members["os_hvp"].get(os, {}).items():
                 checks.append((hypervisor, fill(filled.get(hypervisor, {}), own)))
-    members |= _os_parameters(before, op)
+    members |= guest_parameters.os_parameters(before, op)
     ranges = changed_ranges(before.uid_pool, op.uid_pool, op.add_uids, op.remove_uids)
     if ranges is not None:
         members["uid_pool"] = ranges
@@ -103,7 +99,7 @@ def plan(config: Snapshot, op: OpClusterSetParams) -> Plan:
     after = config.with_object(cluster)
     _check_policy(config, after, op, remarks)
     _check_interfaces(after, op)
-    return Plan(cluster, remarks, checks, _changed_oses(cluster, op))
+    return Plan(cluster, remarks, checks, guest_parameters.changed_oses(cluster, op))
 
 
 def _refuse_unsupported(op: OpClusterSetParams) -> None:
@@ -160,7 +156,7 @@ def _backend(value: Parameters, cluster: Cluster) -> dict[str, Parameters]:
         wanted = {"minmem": memory, "maxmem": memory, **wanted}
     filled = fill(
         cluster.beparams.get("default", {}),
-        _reset(wanted, BACKEND_PARAMETERS),
+        reset(wanted, BACKEND_PARAMETERS),
         typed(wanted, BACKEND_PARAMETERS, "beparams", sizes={"minmem", "maxmem"}),
     )
     for name in ("minmem", "maxmem", "vcpus"):
@@ -174,13 +170,13 @@ def _backend(value: Parameters, cluster: Cluster) -> dict[str, Parameters]:
 
 
 def _node(value: Parameters, cluster: Cluster) -> Parameters:
-    return fill(cluster.ndparams, _reset(value, NODE_PARAMETERS), typed(value, NODE_PARAMETERS, "ndparams"))
+    return fill(cluster.ndparams, reset(value, NODE_PARAMETERS), typed(value, NODE_PARAMETERS, "ndparams"))
 
 
 def _nic(value: Parameters, cluster: Cluster) -> dict[str, Parameters]:
     filled = fill(
         cluster.nicparams.get("default", {}),
-        _reset(value, NIC_PARAMETERS),
+        reset(value, NIC_PARAMETERS),
         typed(value, NIC_PARAMETERS, "nicparams"),
     )
     if filled["mode"] not in NIC_MODES:
@@ -219,21 +215,12 @@ Parameters that are checked first, or filled from what there is.
 """
 
 
-def _reset(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> Parameters:
-    """
-    Those that are to be as in a new cluster: above the cluster there is nothing to inherit from.
-    """
-    return {
-        name: defaults[name] for name, value in given.items() if name in defaults and value in (DEFAULT, None)
-    }
-
-
 def _templates(config: Snapshot, op: OpClusterSetParams, remarks: list[str]) -> dict[str, Any]:
     cluster, members = config.cluster, dict[str, Any]()
     enabled = cluster.enabled_disk_templates
     if op.enabled_disk_templates is not None:
         enabled = members["enabled_disk_templates"] = list(dict.fromkeys(op.enabled_disk_templates))
-        _known(enabled, TEMPLATES, "enabled_disk_templates")
+        check_known(enabled, TEMPLATES, "enabled_disk_templates")
         for template in set(cluster.enabled_disk_templates) - set(enabled):
             users = sorted(
                 each.name
@@ -264,15 +251,6 @@ def _kinds(config: Snapshot, uuid: str) -> set[str]:
     return {each.dev_type for each in config.disks_of(config.instances[uuid])}
 
 
-def _known(given: Iterable[str], known: Iterable[str], what: str) -> None:
-    found = list(given)
-    unknown = sorted(set(found) - set(known))
-    if unknown or not found:
-        raise refuse(
-            f"{what}: {', '.join(unknown) or 'none at all'} cannot be used; there are {', '.join(sorted(known))}"
-        )
-
-
 def _os_lists(cluster: Cluster, op: OpClusterSetParams, remarks: list[str]) -> dict[str, Any]:
     members = {}
     for name in ("hidden_os", "blacklisted_os"):
@@ -298,7 +276,7 @@ def _collectors(cluster: Cluster, op: OpClusterSetParams) -> dict[str, Any]:
     if not active and not intervals:
         return {}
     collectors = fill(cluster.data_collectors)
-    _known([*active, *intervals], collectors, "data collectors")
+    check_known([*active, *intervals], collectors, "data collectors")
     for name, value in active.items():
         collectors[name]["active"] = value
     for name, interval in intervals.items():
@@ -306,83 +284,6 @@ def _collectors(cluster: Cluster, op: OpClusterSetParams) -> dict[str, Any]:
             raise refuse(f"data_collector_interval: {interval} microseconds are not more than zero")
         collectors[name]["interval"] = interval
     return {"data_collectors": collectors}
-
-
-def _hypervisors(
-    cluster: Cluster, op: OpClusterSetParams
-) -> tuple[dict[str, Parameters] | None, list[tuple[str, Parameters]]]:
-    """
-    @return: The new C{hvparams}, if there are any, and what of them to check on the nodes.
-    """
-    if op.enabled_hypervisors is not None:
-        _known(op.enabled_hypervisors, HYPERVISORS, "enabled_hypervisors")
-    if op.hvparams is None and op.enabled_hypervisors is None:
-        return None, []
-    result = fill(cluster.hvparams)
-    for hypervisor, given in (op.hvparams or {}).items():
-        known = _parameters_of(hypervisor)
-        result[hypervisor] = fill(
-            HYPERVISOR_PARAMETERS[hypervisor],
-            result.get(hypervisor, {}),
-            _reset(given, known),
-            typed(given, known, f"hvparams of {hypervisor}"),
-        )
-    for hypervisor in op.enabled_hypervisors or ():
-        result[hypervisor] = fill(HYPERVISOR_PARAMETERS[hypervisor], result.get(hypervisor, {}))
-    changed = {*(op.hvparams or {}), *(op.enabled_hypervisors or ())} & HYPERVISORS
-    return result, [(each, result[each]) for each in sorted(changed)]
-
-
-def _parameters_of(hypervisor: str) -> Mapping[str, Any]:
-    if hypervisor not in HYPERVISOR_PARAMETERS:
-        raise refuse(
-            f"hvparams: there is no hypervisor {hypervisor}; there are {', '.join(sorted(HYPERVISOR_PARAMETERS))}"
-        )
-    return known_hypervisor_parameters(hypervisor)
-
-
-def _os_hvp(
-    before: Mapping[str, Mapping[str, Parameters]], given: Mapping[str, Mapping[str, Parameters | None]]
-) -> dict[str, dict[str, Parameters]]:
-    result = fill(before)
-    for os, by_hypervisor in given.items():
-        own = result.setdefault(os, {})
-        for hypervisor, values in by_hypervisor.items():
-            if values is None:
-                own.pop(hypervisor, None)
-                continue
-            new = typed(values, _parameters_of(hypervisor), f"os_hvp of {os} and {hypervisor}")
-            rest = {name: value for name, value in own.get(hypervisor, {}).items() if name not in values}
-            own[hypervisor] = {**rest, **new}
-        result[os] = {hypervisor: values for hypervisor, values in own.items() if values}
-        if not result[os]:
-            del result[os]
-    return result
-
-
-def _os_parameters(cluster: Cluster, op: OpClusterSetParams) -> dict[str, Any]:
-    members = {}
-    for name in ("osparams", "osparams_private_cluster"):
-        given: Mapping[str, Parameters] | None = getattr(op, name)
-        if given is None:
-            continue
-        result = fill(getattr(cluster, name))
-        for os, values in given.items():
-            new = {each: value for each, value in values.items() if value not in (None, DEFAULT)}
-            rest = {each: value for each, value in result.get(os, {}).items() if each not in values}
-            result[os] = {**rest, **osparams(new, name)}
-            if not result[os]:
-                del result[os]
-        members[name] = result
-    return members
-
-
-def _changed_oses(cluster: Cluster, op: OpClusterSetParams) -> dict[str, Parameters]:
-    changed = {*(op.osparams or {}), *(op.osparams_private_cluster or {})}
-    return {
-        os: fill(cluster.osparams.get(os, {}), cluster.osparams_private_cluster.get(os, {}))
-        for os in sorted(changed)
-    }
 
 
 def _check_policy(before: Snapshot, after: Snapshot, op: OpClusterSetParams, remarks: list[str]) -> None:

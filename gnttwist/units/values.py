@@ -5,7 +5,7 @@ Each refusal says which parameter is wrong and what it can be.
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from gnttwist.errors import ECode, OpPrereqError
@@ -66,6 +66,27 @@ def typed(
         for name, value in given.items()
         if value is not None and value != DEFAULT
     }
+
+
+def reset(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Those that are to be as in a new cluster: above the cluster there is nothing to inherit from.
+    """
+    return {
+        name: defaults[name] for name, value in given.items() if name in defaults and value in (DEFAULT, None)
+    }
+
+
+def check_known(given: Iterable[str], known: Iterable[str], what: str) -> None:
+    """
+    @raise OpPrereqError: Something is not among what there is, or nothing is given.
+    """
+    found = list(given)
+    unknown = sorted(set(found) - set(known))
+    if unknown or not found:
+        raise refuse(
+            f"{what}: {', '.join(unknown) or 'none at all'} cannot be used; there are {', '.join(sorted(known))}"
+        )
 
 
 def _typed(value: object, like: object, what: str) -> Any:
