@@ -35,7 +35,9 @@ from gnttwist.cli.submitting import How, carry_out, carry_out_each, confirm, for
 )
 @click.option("-m", "--runtime-memory", metavar="SIZE", help="Memory that it has now, while it runs.")
 @click.option("-o", "--os-type", metavar="OS[+VARIANT]", help="What is recorded as its OS; installs nothing.")
-@click.option("-t", "--disk-template", metavar="TEMPLATE", help="Convert its disks.")
+@click.option("-t", "--disk-template", metavar="TEMPLATE", help="Convert its disks, while it is stopped.")
+@click.option("--file-storage-dir", metavar="PATH", help="With -t: where, below the cluster's directory.")
+@click.option("--file-driver", metavar="DRIVER", help="With -t: the file's driver; it means nothing to kvm.")
 @click.option("--offline", "offline", flag_value="offline", help="Mark it offline: it cannot be started.")
 @click.option("--online", "offline", flag_value="online", help="Mark it down, after it was offline.")
 @click.option("--hotplug", is_flag=True, help="Change devices while it runs.")
@@ -70,6 +72,8 @@ def modification(
     runtime_memory: str | None,
     os_type: str | None,
     disk_template: str | None,
+    file_storage_dir: str | None,
+    file_driver: str | None,
     offline: str | None,
     hotplug: bool,
     hotplug_if_possible: bool,
@@ -98,6 +102,8 @@ def modification(
         runtime_mem=None if runtime_memory is None else parameters.size(runtime_memory),
         os_name=os_type,
         disk_template=disk_template,
+        file_storage_dir=file_storage_dir,
+        file_driver=file_driver,
         offline=None if offline is None else offline == "offline",
         hotplug=hotplug,
         hotplug_if_possible=hotplug_if_possible,

@@ -17,6 +17,8 @@ class OpInstanceSetParams(Opcode, frozen=True, kw_only=True):
     @ivar nics: C{[action, which, members]} each, or Ganeti's older C{[action or index, members]}; likewise C{disks}.
     @ivar beparams: What shall be different; C{default} for as the cluster has it. Likewise the other parameters.
     @ivar runtime_mem: MiB that the running guest shall have now.
+    @ivar disk_template: What its disks shall be converted to.
+    @ivar file_storage_dir: Where these are then, below the cluster's directory.
     @ivar offline: Mark it offline, or no longer so.
     """
 

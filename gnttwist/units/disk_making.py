@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gnttwist.config.snapshot import Snapshot
+from gnttwist.errors import NodeError
 from gnttwist.jobs.context import JobContext
 from gnttwist.model.objects import Disk, Node
 from gnttwist.units.encode import disk_dict
@@ -21,6 +22,8 @@ FILE_BASED = frozenset({"file", "sharedfile"})
 """
 The disk templates whose disks are files.
 """
+
+_DIRECTORY, _DISK = "remove the directory of disks {}", "remove disk {}"
 
 
 def directories(disks: Sequence[Disk]) -> list[str]:
@@ -48,14 +51,14 @@ async def make(job: JobContext, config: Snapshot, node: Node, owner: str, disks:
         async def remove_directory(job: JobContext, directory: str = directory) -> None:
             await job.call(node, "file_storage_dir_remove", [directory])
 
-        job.on_failure(f"remove the directory of disks {directory}", remove_directory)
+        job.on_failure(_DIRECTORY.format(directory), remove_directory)
     for done, (index, disk) in enumerate(disks.items()):
         members = disk_dict(config, disk, group)
 
         async def remove(job: JobContext, members: dict[str, Any] = members) -> None:
             await job.call(node, "blockdev_remove", [members])
 
-        job.on_failure(f"remove disk {index}", remove)
+        job.on_failure(_DISK.format(index), remove)
         job.progress("creating disks", done, len(disks), "disks")
         info = f"originstname+{owner}"
         await job.call(node, "blockdev_create", [members, disk.size, owner, True, info, False])
@@ -63,6 +66,36 @@ async def make(job: JobContext, config: Snapshot, node: Node, owner: str, disks:
     if config.cluster.prealloc_wipe_disks:
         for index, disk in disks.items():
             await wipe(job, config, node, index, disk)
+
+
+def keep(job: JobContext, disks: Mapping[int, Disk]) -> None:
+    """
+    Do not destroy disks that were just made, whatever fails from here on.
+    """
+    for index in disks:
+        job.undo_no_more(_DISK.format(index))
+    for directory in directories([*disks.values()]):
+        job.undo_no_more(_DIRECTORY.format(directory))
+
+
+async def destroy(
+    job: JobContext, config: Snapshot, node: Node, disks: Sequence[Disk], others: Sequence[Disk]
+) -> None:
+    """
+    Destroy disks, and the directories that they were in. What cannot be destroyed is told, and stays.
+
+    @param others: Disks that stay.
+    """
+    for disk in disks:
+        try:
+            await job.call(node, "blockdev_remove", [disk_dict(config, disk, config.groups[node.group])])
+        except NodeError as reason:
+            job.log(f"Disk {disk.logical_id[-1]} is left on node {node.name}: {reason}")
+    for directory in sorted({*directories(disks)} - {*directories(others)}):
+        try:
+            await job.call(node, "file_storage_dir_remove", [directory])
+        except NodeError as reason:
+            job.log(f"Directory {directory} was not removed: {reason}")
 
 
 async def wipe(

@@ -3,6 +3,7 @@ C{OP_INSTANCE_SET_PARAMS}: change an instance.
 
 All that can fail on nodes is done before the configuration changes, which is one change and the last step. Disks that
 are removed are destroyed just before it: if the opcode fails then, the configuration forgets those that are gone.
+Disks that were converted are destroyed behind it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,9 +19,10 @@ from gnttwist.errors import ECode, NodeError
 from gnttwist.jobs.context import JobContext, LockMode
 from gnttwist.model.objects import Disk, Instance, Node
 from gnttwist.model.opcode_instance_modify import OpInstanceSetParams
-from gnttwist.units import disk_making, os_check, running
+from gnttwist.units import conversion, disk_making, os_check, running
 from gnttwist.units.addresses import settle_nics
 from gnttwist.units.changes import forget_disk
+from gnttwist.units.conversion import Place
 from gnttwist.units.create_request import disk_directory, new_disk
 from gnttwist.units.encode import disk_dict, group_of, instance_dict
 from gnttwist.units.modify_plan import Plan, differs, plan, supported
@@ -36,7 +38,7 @@ async def modify(job: JobContext, op: OpInstanceSetParams) -> list[list[Any]]:
     @return: The parameters that changed and their values.
     """
     supported(op)
-    exclusive = LockMode.EXCLUSIVE if op.disks else None
+    exclusive = LockMode.EXCLUSIVE if op.disks or op.disk_template else None
     config, instance = await locked(
         job, op.instance_name, op.instance_uuid, node=exclusive, resources=exclusive
     )
@@ -61,8 +63,13 @@ async def modify(job: JobContext, op: OpInstanceSetParams) -> list[list[Any]]:
         await _balloon(job, config, instance, op.runtime_mem, int(guest["memory"]))
         changes.insert(0, ["runtime_memory", op.runtime_mem])
     disks = await _new_disks(job, config, node, instance, wanted)
+    edit = partial(_change, wanted=wanted, made=disks)
+    if op.disk_template is not None and wanted.removed:
+        await conversion.copy(job, config, node, wanted.removed, [*disks.values()])
+        await conversion.exchange(job, config, node, instance, disks, edit)
+        return changes
     await _destroy(job, config, node, instance, wanted.removed)
-    await job.change("the changes", partial(_change, wanted=wanted, made=disks))
+    await job.change("the changes", edit)
     return changes
 
 
@@ -75,7 +82,7 @@ async def _guest(
     @raise OpPrereqError: It runs and should not for this, or it does not run and should.
     """
     node = config.nodes[instance.primary_node]
-    if node.offline and (op.disks or op.runtime_mem is not None):
+    if node.offline and (op.disks or op.disk_template or op.runtime_mem is not None):
         running.online(config, instance)
     down = bool(wanted.removed) or op.offline is not None
     if down:
@@ -192,15 +199,15 @@ async def _new_disks(
     if not wanted.new:
         return {}
     identities = await job.change("draw identities", partial(_draw, count=len(wanted.new)))
-    driver, directory = _place(config, instance)
+    place = wanted.place or _place(config, instance)
     made = {
         index: new_disk(
             uuid,
             each.wanted,
             index,
             template=each.template,
-            driver=driver,
-            directory=directory or disk_directory(config, each.template, instance.name),
+            driver=place.driver,
+            directory=place.directory or disk_directory(config, each.template, instance.name),
             node=node.uuid,
         )
         for uuid, (index, each) in zip(identities, wanted.new.items(), strict=True)
@@ -214,15 +221,15 @@ async def _new_disks(
     return made
 
 
-def _place(config: Snapshot, instance: Instance) -> tuple[str, str]:
+def _place(config: Snapshot, instance: Instance) -> Place:
     """
-    The driver of an instance's files and their directory, if it has some.
+    Where an instance's files are, if it has some.
     """
     for disk in config.disks_of(instance):
         if disk.dev_type in disk_making.FILE_BASED:
             driver, path = disk.logical_id
-            return str(driver), str(path).rpartition("/")[0]
-    return "loop", ""
+            return Place(str(driver), str(path).rpartition("/")[0])
+    return Place("loop", "")
 
 
 async def _destroy(

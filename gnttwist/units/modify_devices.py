@@ -55,12 +55,18 @@ class NewDisk:
 
 
 def changed_disks(
-    config: Snapshot, instance: Instance, given: Sequence[Sequence[Any]], changes: Changes
+    config: Snapshot,
+    instance: Instance,
+    given: Sequence[Sequence[Any]],
+    changes: Changes,
+    *,
+    usual: str | None = None,
 ) -> tuple[list[Disk | NewDisk], list[Disk]]:
     """
     An instance's disks as they shall be, and those that it loses.
 
     @param changes: Gets what is told of the changes.
+    @param usual: The template of new disks of an instance without any.
     @raise OpPrereqError: One cannot be changed so.
     """
     before = config.disks_of(instance)
@@ -70,7 +76,7 @@ def changed_disks(
         what = f"disks[{number}]"
         index = place(each, disks, what)
         if each.action == "add":
-            made = _new_disk(config, before, each, what)
+            made = _new_disk(config, usual or template_of(before), before, each, what)
             disks.insert(index, made)
             changes.append([f"disk/{index}", f"add:size={made.wanted.size},mode={made.wanted.mode}"])
             continue
@@ -93,9 +99,8 @@ def changed_disks(
     return disks, removed
 
 
-def _new_disk(config: Snapshot, before: Sequence[Disk], edit: Edit, what: str) -> NewDisk:
+def _new_disk(config: Snapshot, usual: str, before: Sequence[Disk], edit: Edit, what: str) -> NewDisk:
     members = dict(edit.members)
-    usual = template_of(before)
     template = members.pop("type", None) or (usual if usual != MIXED else before[0].dev_type)
     if template == DISKLESS:
         raise refuse(f"{what}: the instance has no disks yet; say of which template this one is (type=file)")

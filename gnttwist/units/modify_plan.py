@@ -13,6 +13,7 @@ from gnttwist.config.snapshot import Snapshot
 from gnttwist.errors import ECode
 from gnttwist.model.objects import Disk, Instance, Parameters
 from gnttwist.model.opcode_instance_modify import OpInstanceSetParams
+from gnttwist.units.conversion import Place, converted, place
 from gnttwist.units.encode import group_of
 from gnttwist.units.modify_devices import NewDisk, changed_disks, changed_nics
 from gnttwist.units.own_parameters import beparams, hvparams, osparams, updated, with_memory
@@ -20,10 +21,7 @@ from gnttwist.units.policy import DISKLESS, Specification, violations
 from gnttwist.units.values import refuse
 
 ELSEWHERE = {
-    "disk_template": "converting disks to another template",
     "ext_params": "external storage",
-    "file_driver": "converting disks to another template",
-    "file_storage_dir": "converting disks to another template",
     "pnode": "changing only the node that is recorded (OP_INSTANCE_RECREATE_DISKS makes disks on another one)",
     "pnode_uuid": "changing only the node that is recorded",
     "remote_node": "a second node",
@@ -44,6 +42,7 @@ class Plan:
     @ivar instance: It, with all its new members but disks; interfaces whose C{mac} is empty get one drawn.
     @ivar disks: Its disks in their new order.
     @ivar removed: Disks that it loses.
+    @ivar place: Where its new disks go, if not to the others.
     @ivar changes: What is told of the changes: a parameter and its value each.
     @ivar conflicts_check: Whether addresses that are kept from instances are refused.
     """
@@ -51,6 +50,7 @@ class Plan:
     instance: Instance
     disks: Sequence[Disk | NewDisk]
     removed: Sequence[Disk] = ()
+    place: Place | None = None
     changes: list[list[Any]] = field(factory=list)
     conflicts_check: bool = True
 
@@ -70,7 +70,10 @@ def plan(config: Snapshot, instance: Instance, op: OpInstanceSetParams) -> Plan:
     """
     supported(op)
     changes: list[list[Any]] = []
-    disks, removed = changed_disks(config, instance, op.disks, changes)
+    if op.disk_template is not None and instance.disks:
+        disks, removed = converted(config, instance, op, changes)
+    else:
+        disks, removed = changed_disks(config, instance, op.disks, changes, usual=op.disk_template)
     wanted = msgspec.structs.replace(
         instance,
         os=op.os_name or instance.os,
@@ -85,7 +88,7 @@ def plan(config: Snapshot, instance: Instance, op: OpInstanceSetParams) -> Plan:
     )
     if op.os_name is not None:
         changes.append(["os", op.os_name])
-    made = Plan(wanted, disks, removed, changes, op.conflicts_check)
+    made = Plan(wanted, disks, removed, place(config, instance, op), changes, op.conflicts_check)
     _policy(config, instance, made, op)
     return made
 
@@ -104,8 +107,13 @@ def supported(op: OpInstanceSetParams) -> None:
             "hotplug: devices of running instances are not changed by this version; leave it out, and the change "
             "takes effect when the instance is started the next time"
         )
+    if op.disk_template is None and (op.file_driver or op.file_storage_dir):
+        raise refuse(
+            "file_driver, file_storage_dir: they are for converting disks; say to which disk_template"
+        )
     asked = (
-        op.nics, op.disks, op.hvparams, op.beparams, op.os_name, op.osparams, op.osparams_private, op.runtime_mem
+        op.nics, op.disks, op.hvparams, op.beparams, op.os_name, op.osparams, op.osparams_private, op.runtime_mem,
+        op.disk_template,
     )  # fmt: skip
     if not any(asked) and op.offline is None:
         raise refuse("No changes are asked for")

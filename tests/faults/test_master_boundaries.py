@@ -154,6 +154,7 @@ MODIFY = {
     "nics": [["add", -1, {}]],
     "ignore_ipolicy": True,
 }
+CONVERT = {"OP_ID": "OP_INSTANCE_SET_PARAMS", "instance_name": INSTANCE, "disk_template": "sharedfile"}
 FAILOVER = {"OP_ID": "OP_INSTANCE_FAILOVER", "instance_name": INSTANCE, "iallocator": "."}
 QUIET = {**CREATE, "disks": [{"size": 1024}], "no_install": True}
 """
@@ -240,6 +241,11 @@ SCENARIOS = {
     "modify": Scenario(real_world, [[QUIET, MODIFY]], [[OK, OK]]),
     "modify without removal": Scenario(
         partial(real_world, "blockdev_remove"), [[QUIET, MODIFY]], [[OK, ERROR]]
+    ),
+    "convert": Scenario(real_world, [[QUIET, CONVERT]], [[OK, OK]]),
+    "convert killed": Scenario(real_world, [[QUIET, CONVERT]], [[OK, CANCELED]], [(6.3, kill(1))]),
+    "convert without a copy": Scenario(
+        partial(real_world, "blockdev_convert"), [[QUIET, CONVERT]], [[OK, ERROR]]
     ),
     "failover": Scenario(real_world, [[DISKLESS, FAILOVER]], [[OK, OK]]),
     "failover killed": Scenario(real_world, [[DISKLESS, FAILOVER]], [[OK, CANCELED]], [(3.5, kill(1))]),
@@ -419,6 +425,24 @@ class MasterBoundaryTests(BoundaryTestCase):
         OP_INSTANCE_SET_PARAMS whose disk cannot be destroyed.
         """
         self.check("modify without removal")
+
+    def test_convert(self) -> None:
+        """
+        OP_INSTANCE_SET_PARAMS that gives disks another template.
+        """
+        self.check("convert")
+
+    def test_convert_killed(self) -> None:
+        """
+        The same, which a user kills while a disk is copied.
+        """
+        self.check("convert killed")
+
+    def test_convert_without_a_copy(self) -> None:
+        """
+        The same, where a disk cannot be copied.
+        """
+        self.check("convert without a copy")
 
     def test_failover(self) -> None:
         """

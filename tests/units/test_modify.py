@@ -80,7 +80,7 @@ class ParameterTests(ModifyTestCase):
         What this version does not do is refused by its name.
         """
         for members in (
-            {"disk_template": "sharedfile"},
+            {"disk_template": "drbd"},
             {"pnode": "node1"},
             {"remote_node": "node1"},
             {"instance_communication": True},

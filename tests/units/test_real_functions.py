@@ -150,6 +150,26 @@ class RealFunctionTests(NodeTestCase):
         self.carried_out("OP_INSTANCE_REMOVE", **mail)
         self.assertEqual((self.files(), os.listdir(guests)), ([], []))
 
+    def test_converted(self) -> None:
+        """
+        A stopped instance's disks become files of the other template with the same data, and back; nothing else
+        stays.
+        """
+        self.create(start=False)
+        [disk] = self.config.disks.values()
+        with (self.root / disk.logical_id[1].removeprefix("/")).open("r+b") as file:
+            file.seek(5 << 20)
+            file.write(b"the data")
+        shared = self.root / "srv/ganeti/shared-file-storage"
+        for template in ("sharedfile", "file"):
+            self.carried_out("OP_INSTANCE_SET_PARAMS", instance_name=NAME, disk_template=template)
+            [disk] = self.config.disks.values()
+            self.assertEqual(disk.dev_type, template)
+            data = (self.root / disk.logical_id[1].removeprefix("/")).read_bytes()
+            self.assertEqual((len(data), data[5 << 20 :].rstrip(b"\0")), (8 << 20, b"the data"))
+            self.assertEqual(len(self.files() + os.listdir(shared)), 2 if template == "file" else 1)
+        self.assertTrue(self.carried_out("OP_CLUSTER_VERIFY_GROUP", group_name="default"), self.job.lines)
+
     def test_wiped(self) -> None:
         """
         Where the cluster wants it, new disks are overwritten.

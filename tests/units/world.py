@@ -105,6 +105,7 @@ class NodeState:
 
     @ivar disks: Paths of disks and their sizes.
     @ivar linked: Those that are usable.
+    @ivar copied: Those that were given another's data, and whose.
     @ivar guests: Those at work, and their memory.
     @ivar installed: Instances whose OS was installed.
     @ivar verify: What it answers to C{node_verify}, other than usual.
@@ -118,6 +119,7 @@ class NodeState:
     memory_free: int = MEMORY
     disks: dict[str, int] = field(factory=dict)
     linked: set[str] = field(factory=set)
+    copied: dict[str, str] = field(factory=dict)
     guests: dict[str, int] = field(factory=dict)
     installed: list[str] = field(factory=list)
     verify: dict[str, Any] = field(factory=dict)
@@ -208,6 +210,7 @@ class World:
     def _blockdev_remove(self, state: NodeState, disk: Any) -> None:
         state.disks.pop(disk["logical_id"][1], None)
         state.linked.discard(disk["logical_id"][1])
+        state.copied.pop(disk["logical_id"][1], None)
 
     def _blockdev_assemble(
         self, state: NodeState, disk: Any, instance: Any, primary: bool, index: int
@@ -241,6 +244,12 @@ class World:
     def _blockdev_wipe(self, state: NodeState, disk: Any, offset: int, size: int) -> None:
         if offset + size > state.disks[disk["logical_id"][1]]:
             raise FunctionFailed("That is behind the end of the disk")
+
+    def _blockdev_convert(self, state: NodeState, disk: Any, new: Any) -> None:
+        source, target = disk["logical_id"][1], new["logical_id"][1]
+        if state.disks[source] > state.disks[target]:
+            raise FunctionFailed("It is too small")
+        state.copied[target] = source
 
     def _blockdev_setinfo(self, state: NodeState, disk: Any, info: str) -> None:
         """
