@@ -12,27 +12,26 @@ from twisted.python.failure import Failure
 
 from gnttwist.config.service import Configuration
 from gnttwist.config.snapshot import Snapshot
-from gnttwist.errors import OpExecError, OpPrereqError, to_wire
 from gnttwist.jobs.accepting import Accepted, Intake
 from gnttwist.jobs.acknowledging import Acknowledgements
 from gnttwist.jobs.calls import NodeCaller
-from gnttwist.jobs.engine import PRECEDING, JobRun, ended_from
+from gnttwist.jobs.engine import JobRun
 from gnttwist.jobs.gate import Gate
 from gnttwist.jobs.granting import Locks, LockWaits
+from gnttwist.jobs.intervening import Interventions, Unstarted
 from gnttwist.jobs.journal import Journal
 from gnttwist.jobs.limits import max_queued
-from gnttwist.jobs.live import JobView, LiveJob, OnFatal, with_op
+from gnttwist.jobs.live import JobView, LiveJob, OnFatal
 from gnttwist.jobs.locks import LockRow
 from gnttwist.jobs.log import JobLog
 from gnttwist.jobs.opcodes import Opcodes
 from gnttwist.jobs.recovery import Found, load
 from gnttwist.jobs.roster import Roster
-from gnttwist.jobs.schedule import Cancel, Doom, Fail, Refuse
 from gnttwist.jobs.services import Services
 from gnttwist.jobs.shelf import Kept
 from gnttwist.jobs.starting import Starter
 from gnttwist.jobs.subscriptions import Subscriptions
-from gnttwist.jobs.vault import NoVault, Secrets, Vault
+from gnttwist.jobs.vault import HeldSecrets, NoVault, Vault
 from gnttwist.model.job import FINAL, Job, Timestamp, timestamp
 from gnttwist.store.interface import Delete, Store, Transaction
 
@@ -42,12 +41,6 @@ STALE_AT_ONCE = 100
 """
 How many keys are removed in one transaction; it holds 128.
 """
-
-PRIORITIES = range(-20, 20)
-"""
-What a priority can be changed to.
-"""
-
 
 NO_VAULT = NoVault()
 
@@ -105,13 +98,14 @@ class Queue:
             vault.keep,
         )
         self.roster = Roster(clock, store, self._on_fatal, self._changed)
-        self._vault = vault
-        self._secrets: dict[int, Secrets] = {}
+        self._secrets = HeldSecrets(vault)
         gate = Gate(lambda: configuration.snapshot.filters)
         roster = self.roster
+        unstarted = Unstarted(self._secrets, self._time)
         self._starter = Starter(
-            clock, self._places, roster.live, self._new_run, self._doom, gate, roster.status_of
+            clock, self._places, roster.live, self._new_run, unstarted.doom, gate, roster.status_of
         )
+        self._interventions = Interventions(roster, self._starter, unstarted, self._locks)
         self._services: Services | None = None
         self._unsubscribe: Callable[[], None] | None = None
         self.subscriptions = Subscriptions(clock, roster.view, lambda id: roster.load(id, True))
@@ -288,29 +282,9 @@ class Queue:
 
     async def cancel(self, id: int, kill: bool = False) -> tuple[bool, str]:
         """
-        Cancel a job that has not begun to do anything, or with C{kill} stop any job at its next step and undo
-        what it did; the request is durable when this returns.
-
-        @return: Whether the job ends or will end by this, and a sentence.
-        @raise JobLost: There is no such job.
+        See L{Interventions.cancel}.
         """
-        live = self.roster.unended(id)
-        if live is None:
-            return False, f"Job {id} has already ended"
-        run = self._starter.runs.get(id)
-        if run is None:
-            self._starter.remove(live)
-            await self._end_unstarted(live, ended_from(live.job, 0, "canceled", None, self._time()))
-            return True, f"Dequeued job {id}"
-        if live.job.cancel:
-            return True, f"Job {id} is being cancelled already"
-        if live.job.status == "waiting":
-            await run.cancel()
-            return True, "Job successfully cancelled"
-        if not kill:
-            return False, f"Job {id} is no longer waiting; it can only be killed"
-        await run.cancel()
-        return True, f"Job {id} stops at its next step and undoes what it did"
+        return await self._interventions.cancel(id, kill)
 
     async def archive(self, id: int) -> bool:
         """
@@ -322,31 +296,9 @@ class Queue:
 
     async def change_priority(self, id: int, priority: int) -> tuple[bool, str]:
         """
-        Make those opcodes of a job that have not ended more or less urgent; durable when this returns.
-
-        @raise JobLost: There is no such job.
-        @raise OpPrereqError: There is no such priority.
+        See L{Interventions.change_priority}.
         """
-        if priority not in PRIORITIES:
-            raise OpPrereqError(
-                f"Priority {priority} is not between {PRIORITIES[0]} and {PRIORITIES[-1]}", "wrong_input"
-            )
-        live = self.roster.unended(id)
-        if live is None:
-            return False, f"Job {id} has already ended"
-        job = live.job
-        for index, op in enumerate(job.ops):
-            if op.status not in FINAL:
-                job = with_op(job, index, priority=priority)
-        queued = id not in self._starter.runs
-        durable = live.commit(job=job)
-        if queued:
-            self._starter.remove(live)
-            self._starter.add(live)
-        else:
-            self._locks.reprioritize(id, priority)
-        await durable
-        return True, f"Priorities of pending opcodes for job {id} have been changed to {priority}"
+        return await self._interventions.change_priority(id, priority)
 
     def held(self, id: int) -> str | None:
         """
@@ -391,19 +343,13 @@ class Queue:
         live = self.roster.add(accepted.job, JobLog(), revision)
         if live.view is not None:
             self._changed(live.view)
-        if any(accepted.secrets):
-            self._secrets[live.id] = accepted.secrets
+        self._secrets.add(live.id, accepted.secrets)
         self._starter.add(live)
 
     def _resume(self, found: Found) -> None:
         self.subscriptions.restore(found.revisions)
         self.roster.restore(found.ended)
-        for id, secrets in self._vault.kept().items():
-            # One that is not here was never accepted, or has ended.
-            if id in found.jobs:
-                self._secrets[id] = secrets
-            else:
-                self._vault.drop(id)
+        self._secrets.restore(found.jobs)
         for job in found.jobs.values():
             log = JobLog(found.lines.get(job.id, ()))
             live = self.roster.add(job, log, found.revisions[job.id], found.marks.get(job.id, ()))
@@ -418,7 +364,7 @@ class Queue:
 
     def _new_run(self, live: LiveJob, journal: Journal | None = None, replaying: bool = False) -> JobRun:
         assert self._services is not None, "the queue was not started"
-        secrets = self._secrets.get(live.id, ())
+        secrets = self._secrets.of(live.id)
         return JobRun(
             self._services,
             self._opcodes,
@@ -430,39 +376,11 @@ class Queue:
         )
 
     def _over(self, run: JobRun) -> None:
-        self._forget(run.live.id)
+        self._secrets.forget(run.live.id)
         self._starter.ended(run)
-
-    async def _end_unstarted(self, live: LiveJob, job: Job) -> None:
-        self._forget(live.id)
-        await live.commit(job=job)
-
-    def _forget(self, id: int) -> None:
-        """
-        A job needs its secrets no more.
-        """
-        if self._secrets.pop(id, None) is not None:
-            self._vault.drop(id)
 
     def _configured(self, config: Snapshot) -> None:
         self._starter.look_soon()
-
-    def _doom(self, live: LiveJob, why: Doom) -> None:
-        now = self._time()
-        match why:
-            case Cancel(job):
-                text = f"Job {job}, which this one depends on, was canceled"
-                job_now = ended_from(live.job, 0, "canceled", text, now)
-            case Refuse(rule):
-                text = f"Job rejected by filter rule {rule}"
-                job_now = ended_from(live.job, 0, "canceled", text, now)
-            case Fail(message):
-                failed = ended_from(live.job, 0, "error", PRECEDING, now)
-                job_now = with_op(failed, 0, result=to_wire(OpExecError(message)))
-        Deferred.fromCoroutine(self._end_unstarted(live, job_now)).addErrback(self._not_doomed, live)
-
-    def _not_doomed(self, failure: Any, live: LiveJob) -> None:
-        self._log.failure("ending job {job}", failure, job=live.id)
 
 
 def _had_locks(job: Job) -> Timestamp | None:

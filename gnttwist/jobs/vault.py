@@ -2,10 +2,10 @@
 Keeping jobs' secrets: never in the store, and where it can be done so that they outlive the daemon.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Protocol
 
-from attrs import frozen
+from attrs import define, field, frozen
 
 from gnttwist.model.opcode import Parameters
 
@@ -57,3 +57,46 @@ class NoVault:
         Nothing.
         """
         return {}
+
+
+@define(eq=False, repr=False)
+class HeldSecrets:
+    """
+    Secrets of the jobs that have not ended, in memory; what is in the vault goes with them.
+    """
+
+    _vault: Vault
+    _held: dict[int, Secrets] = field(factory=dict, init=False)
+
+    def restore(self, jobs: Container[int]) -> None:
+        """
+        Take up what the process before has kept.
+
+        @param jobs: Those that have not ended.
+        """
+        for id, secrets in self._vault.kept().items():
+            # One that is not here was never accepted, or has ended.
+            if id in jobs:
+                self._held[id] = secrets
+            else:
+                self._vault.drop(id)
+
+    def add(self, job: int, secrets: Secrets) -> None:
+        """
+        Hold a job's, which are in the vault already.
+        """
+        if any(secrets):
+            self._held[job] = secrets
+
+    def of(self, job: int) -> Secrets:
+        """
+        A job's; empty where there are none, or they died with the process before.
+        """
+        return self._held.get(job, ())
+
+    def forget(self, job: int) -> None:
+        """
+        A job needs its secrets no more.
+        """
+        if self._held.pop(job, None) is not None:
+            self._vault.drop(job)
