@@ -48,9 +48,11 @@ async def job(call: Call) -> dict[str, Any]:
     """
     number = job_number(call.names["job_id"])
     rows = await call.services.luxi.call("QueryJobs", [number], FIELDS["job"])
-    if not rows or rows[0] is None:
+    found = dict(zip(FIELDS["job"], rows[0], strict=True)) if rows else {}
+    # A number that no job has gives a row without values, for it was asked for by name.
+    if found.get("status") is None:
         raise NotFound(f"There is no job {number}")
-    return dict(zip(FIELDS["job"], rows[0], strict=True))
+    return found
 
 
 async def cancel(call: Call) -> Any:

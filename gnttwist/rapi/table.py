@@ -232,7 +232,7 @@ def _instances() -> Iterator[Route]:
         Opcode(
             "OP_INSTANCE_CREATE",
             DRY,
-            renamed={"os": "os_type", "name": "instance_name"},
+            renamed=writing.CREATION_NAMES,
             adapt=writing.creation,
             more={"__version__": {"const": 1}},
         ),
@@ -242,7 +242,7 @@ def _instances() -> Iterator[Route]:
         "/2/instances-multi-alloc",
         "instances",
         "Create several instances.",
-        Opcode("OP_INSTANCE_MULTI_ALLOC", DRY),
+        Opcode("OP_INSTANCE_MULTI_ALLOC", DRY, adapt=writing.creations),
     )
     yield _job(
         "GET",

@@ -172,6 +172,12 @@ class Opcode:
         return given
 
 
+CREATION_NAMES: Mapping[str, str] = {"os": "os_type", "name": "instance_name"}
+"""
+Parameters of an instance's creation that clients call otherwise.
+"""
+
+
 def creation(call: Call, _: dict[str, Any]) -> dict[str, Any]:
     """
     An instance's creation: the body says which form it has.
@@ -186,6 +192,23 @@ def creation(call: Call, _: dict[str, Any]) -> dict[str, Any]:
     if isinstance(hvparams, dict) and isinstance(hvparams.get("usb_devices"), str):
         # Spaces separated them once.
         hvparams["usb_devices"] = hvparams["usb_devices"].replace(" ", ",")
+    return body
+
+
+def creations(call: Call, _: dict[str, Any]) -> dict[str, Any]:
+    """
+    The creation of several instances, each of them with the names that the creation of one may have.
+    """
+    body = call.members()
+    instances = body.get("instances")
+    if not isinstance(instances, list) or not all(isinstance(each, dict) for each in instances):
+        raise BadRequest("body parameter instances: a list of objects is expected")
+    for each in instances:
+        for name, parameter in CREATION_NAMES.items():
+            if name in each and parameter in each:
+                raise BadRequest(f"body parameter instances: {name} and {parameter} are the same, give one")
+            if name in each:
+                each[parameter] = each.pop(name)
     return body
 
 

@@ -49,6 +49,7 @@ class DaemonTests(RAPITestCase):
             ("POST", "/2/instances", b"[" * 100_000, 400, "JSON"),
             ("POST", "/2/jobs", {"ops": [{"OP_ID": "OP_NOSUCH"}]}, 400, "OP_NOSUCH"),
             ("POST", "/2/jobs", {"ops": []}, 400, "ops"),
+            ("GET", "/2/jobs/999999", None, 404, "999999"),
             ("GET", "/2/jobs/999999/wait", {"fields": ["status"]}, 404, "job"),
             ("GET", "/2/jobs/1/wait", {"fields": ["nope"]}, 400, "nope"),
             ("GET", "/2/jobs/1/wait?timeout=301", {"fields": ["status"]}, 400, "timeout"),

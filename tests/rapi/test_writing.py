@@ -69,6 +69,26 @@ class OpcodeTests(SynchronousTestCase):
         for wrong in ({}, {"__version__": 0}, {"__version__": "1"}, {"__version__": True}):
             self.assertRaises(BadRequest, writing.creation, call(wrong), {})
 
+    def test_creations(self) -> None:
+        """
+        So do the instances of a creation of several have clients' names or opcodes', and not both.
+        """
+        body = {"instances": [{"name": "a", "os": "noop"}, {"instance_name": "b"}], "iallocator": "hail"}
+        self.assertEqual(
+            writing.creations(call(body), {}),
+            {
+                "instances": [{"instance_name": "a", "os_type": "noop"}, {"instance_name": "b"}],
+                "iallocator": "hail",
+            },
+        )
+        for wrong in (
+            {},
+            {"instances": "a"},
+            {"instances": ["a"]},
+            {"instances": [{"os": "a", "os_type": "b"}]},
+        ):
+            self.assertRaises(BadRequest, writing.creations, call(wrong), {})
+
     def test_role(self) -> None:
         """
         A role is a word that stands for three flags.
