@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from gnttwist.cli import tags
+from gnttwist.cli.cluster_address import activate_master_ip, deactivate_master_ip, rename
 from gnttwist.cli.cluster_certificates import redist_conf, renew_certs
 from gnttwist.cli.cluster_destroy import destroy
 from gnttwist.cli.cluster_disks import repair_disk_sizes, verify_disks
@@ -50,15 +51,19 @@ def group() -> None:
     """
 
 
+group.add_command(activate_master_ip)
+group.add_command(deactivate_master_ip)
 group.add_command(destroy)
 group.add_command(modify)
 group.add_command(queue)
+group.add_command(rename)
 group.add_command(renew_certs)
 group.add_command(redist_conf)
 group.add_command(repair_disk_sizes)
 group.add_command(verify_disks)
 group.add_command(watcher)
 tags.add_to(group, "cluster")
+group.add_command(tags.search, "search-tags")
 
 
 @group.command()

@@ -5,7 +5,7 @@ Short programs of the administrator's: run with a clean environment, their outpu
 import os
 import stat
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from attrs import frozen
@@ -40,16 +40,16 @@ class Ran:
     output: str
 
 
-def run(program: Path, environment: Mapping[str, str]) -> Ran:
+def run(program: Path, environment: Mapping[str, str], arguments: Sequence[str] = ()) -> Ran:
     """
-    Run a program without arguments and without input, to its end: the call's own limit bounds the time. It is
+    Run a program without input, to its end: the call's own limit bounds the time. It is
     killed if this process ends before it does.
 
     @raise FunctionError: It cannot be started.
     """
     try:
         process = subprocess.Popen(
-            [str(program)],
+            [str(program), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -177,6 +177,31 @@ class OpClusterDestroy(Opcode, frozen=True, kw_only=True):
     """
 
 
+class OpClusterRename(Opcode, frozen=True, kw_only=True):
+    """
+    Give the cluster another name.
+
+    @ivar master_ip: Another address, too. Our own: Ganeti looks up the name's.
+    """
+
+    summary_field: ClassVar[str | None] = "name"
+
+    name: NonEmpty
+    master_ip: NonEmpty | None = None
+
+
+class OpClusterActivateMasterIp(Opcode, frozen=True, kw_only=True):
+    """
+    Bring up the cluster's address on the master.
+    """
+
+
+class OpClusterDeactivateMasterIp(Opcode, frozen=True, kw_only=True):
+    """
+    Take down the cluster's address on the master.
+    """
+
+
 class OpOsDiagnose(Opcode, frozen=True, kw_only=True):
     """
     Which operating systems can be installed.

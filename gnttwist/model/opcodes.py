@@ -12,10 +12,13 @@ import msgspec
 from gnttwist.errors import ECode, OpCodeUnknown, OpExecError, OpPrereqError
 from gnttwist.model.opcode import Opcode, Parameters
 from gnttwist.model.opcode_cluster import (
+    OpClusterActivateMasterIp,
+    OpClusterDeactivateMasterIp,
     OpClusterDestroy,
     OpClusterPostInit,
     OpClusterQuery,
     OpClusterRedistConf,
+    OpClusterRename,
     OpClusterRenewCrypto,
     OpClusterRepairDiskSizes,
     OpClusterVerify,
@@ -77,10 +80,13 @@ from gnttwist.model.opcode_node import (
 from gnttwist.model.opcode_tags import OpTagsDel, OpTagsGet, OpTagsSearch, OpTagsSet
 
 _ALL: tuple[type[Opcode], ...] = (
+    OpClusterActivateMasterIp,
+    OpClusterDeactivateMasterIp,
     OpClusterDestroy,
     OpClusterPostInit,
     OpClusterQuery,
     OpClusterSetParams,
+    OpClusterRename,
     OpClusterRedistConf,
     OpClusterRenewCrypto,
     OpClusterRepairDiskSizes,

@@ -21,6 +21,7 @@ from gnttwist.units import (
     group,
     group_parameters,
     instance_data,
+    master_ip,
     network,
     network_connection,
     node_tasks,
@@ -52,10 +53,13 @@ from gnttwist.units.verify_config import verify_config
 from gnttwist.units.verify_group import verify_group
 
 _ALL: tuple[Unit[Any], ...] = (
+    Unit(cluster_opcodes.OpClusterActivateMasterIp, 1, master_ip.activate),
+    Unit(cluster_opcodes.OpClusterDeactivateMasterIp, 1, master_ip.deactivate),
     Unit(cluster_opcodes.OpClusterDestroy, 1, cluster.destroy, others.CLUSTER_DESTROY),
     Unit(cluster_opcodes.OpClusterPostInit, 1, cluster.post_init, others.CLUSTER_INIT),
     Unit(cluster_opcodes.OpClusterQuery, 1, cluster.query),
     Unit(cluster_opcodes.OpClusterRedistConf, 1, redistribute),
+    Unit(cluster_opcodes.OpClusterRename, 1, master_ip.rename, others.CLUSTER_RENAME),
     Unit(cluster_opcodes.OpClusterRenewCrypto, 1, renew),
     Unit(cluster_opcodes.OpClusterRepairDiskSizes, 1, repair_sizes),
     Unit(cluster_opcodes.OpClusterVerify, 1, cluster.verify),

@@ -243,6 +243,18 @@ FUNCTIONS: dict[str, Signature] = _table(
         "node_crypto_tokens", {"token_request": list[tuple[str, str, Any]]}, list[list[str]], limit=SLOW
     ),
     Signature("node_demote_from_mc", {}, changing=True),
+    Signature(
+        "node_activate_master_ip",
+        {"master_params": dict[str, Any], "use_external_mip_script": bool},
+        limit=FAST,
+        changing=True,
+    ),
+    Signature(
+        "node_deactivate_master_ip",
+        {"master_params": dict[str, Any], "use_external_mip_script": bool},
+        limit=FAST,
+        changing=True,
+    ),
     Signature("get_watcher_pause", {}, int | None, limit=URGENT, user=UNPRIVILEGED),
     Signature("set_watcher_pause", {"until": float | None}, limit=URGENT, changing=True),
     Signature("cluster_certificate", {"step": str, "rsa": bool}, str, changing=True),

@@ -73,6 +73,41 @@ class ClusterCommandTests(CommandTestCase):
         self.assertEqual((output.code, output.out), (1, "Instance web has lost disk /d on node n1\n"))
 
 
+class AddressTests(CommandTestCase):
+    """
+    Tests for C{rename}, C{activate-master-ip}, C{deactivate-master-ip} and C{search-tags}.
+    """
+
+    def test_rename(self) -> None:
+        """
+        The name, and the address if there is one, are the opcode's; without an answer nothing is renamed.
+        """
+        self.assertIn("-f", self.fails("cluster", "rename", "new"))
+        self.job("new")
+        self.assertEqual(self.gnt("cluster", "rename", "-f", "new", "--address", "192.0.2.7").code, 0)
+        op = self.submitted()
+        self.assertEqual(
+            (op["OP_ID"], op["name"], op["master_ip"]), ("OP_CLUSTER_RENAME", "new", "192.0.2.7")
+        )
+
+    def test_address(self) -> None:
+        """
+        The address is brought up, and taken down if that is meant.
+        """
+        self.job(None)
+        self.assertEqual(self.gnt("cluster", "activate-master-ip").code, 0)
+        self.assertEqual(self.submitted()["OP_ID"], "OP_CLUSTER_ACTIVATE_MASTER_IP")
+        self.assertIn("-f", self.fails("cluster", "deactivate-master-ip"))
+
+    def test_search_tags(self) -> None:
+        """
+        As C{gnt tags search}, by the name that Ganeti's users know.
+        """
+        self.job([["/cluster", "red"]])
+        self.assertIn("/cluster", self.gnt("cluster", "search-tags", "r.d").out)
+        self.assertEqual(self.submitted()["OP_ID"], "OP_TAGS_SEARCH")
+
+
 class DestroyTests(CommandTestCase):
     """
     Tests for C{gnt cluster destroy}.

@@ -48,6 +48,13 @@ DESTROY: list[dict[str, Any]] = [
     {"OP_ID": "OP_NODE_REMOVE", "node_name": "node2"},
     {"OP_ID": "OP_CLUSTER_DESTROY"},
 ]
+MOVE = {"OP_ID": "OP_CLUSTER_RENAME", "name": "new.example.com", "master_ip": "192.0.2.77"}
+ADDRESS: list[dict[str, Any]] = [
+    MOVE,
+    {"OP_ID": "OP_CLUSTER_DEACTIVATE_MASTER_IP"},
+    {"OP_ID": "OP_CLUSTER_ACTIVATE_MASTER_IP"},
+    {**MOVE, "master_ip": "192.0.2.78"},
+]
 QUERIES: list[dict[str, Any]] = [
     {"OP_ID": "OP_CLUSTER_POST_INIT"},
     {"OP_ID": "OP_CLUSTER_QUERY"},
@@ -93,6 +100,12 @@ MORE = {
     "restricted command": Scenario(real_world, [[RESTRICTED]], [[OK]]),
     "destroy": Scenario(hooked_world, [DESTROY], [[OK, OK]]),
     "destroy refused": Scenario(real_world, [[{"OP_ID": "OP_CLUSTER_DESTROY"}]], [[ERROR]]),
+    "address": Scenario(real_world, [ADDRESS], [[OK, OK, OK, OK]]),
+    "address killed": Scenario(real_world, [[MOVE]], [[CANCELED]], [(1.0, kill(1))]),
+    "address killed late": Scenario(
+        real_world, [[MOVE, {**MOVE, "master_ip": "192.0.2.78"}]], [[OK, CANCELED]], [(3.5, kill(1))]
+    ),
+    "address refused": Scenario(partial(real_world, "node_activate_master_ip"), [[MOVE]], [[ERROR]]),
     "queries": Scenario(real_world, [QUERIES], [[OK] * len(QUERIES)]),
     "of an instance": Scenario(real_world, [OF_INSTANCE], [[OK] * len(OF_INSTANCE)]),
     "verify disks": Scenario(real_world, [[QUIET, {"OP_ID": "OP_CLUSTER_VERIFY_DISKS"}]], [[OK, OK], [OK]]),

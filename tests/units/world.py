@@ -106,6 +106,7 @@ class NodeState:
     @ivar disks: Paths of disks and their sizes.
     @ivar linked: Those that are usable.
     @ivar copied: Those that were given another's data, and whose.
+    @ivar addresses: Those of the cluster that are up.
     @ivar guests: Those at work, and their memory.
     @ivar installed: Instances whose OS was installed.
     @ivar verify: What it answers to C{node_verify}, other than usual.
@@ -120,6 +121,7 @@ class NodeState:
     disks: dict[str, int] = field(factory=dict)
     linked: set[str] = field(factory=set)
     copied: dict[str, str] = field(factory=dict)
+    addresses: set[str] = field(factory=set)
     guests: dict[str, int] = field(factory=dict)
     installed: list[str] = field(factory=list)
     verify: dict[str, Any] = field(factory=dict)
@@ -340,6 +342,12 @@ class World:
 
     def _renew_secret(self, state: NodeState, name: str, rsa: bool) -> None:
         state.renewed.append(name)
+
+    def _node_activate_master_ip(self, state: NodeState, parameters: Any, external: bool) -> None:
+        state.addresses.add(parameters["ip"])
+
+    def _node_deactivate_master_ip(self, state: NodeState, parameters: Any, external: bool) -> None:
+        state.addresses.discard(parameters["ip"])
 
     def _node_powercycle(self, state: NodeState, name: str, parameters: Any) -> str:
         return "Reboot scheduled in 5 seconds"

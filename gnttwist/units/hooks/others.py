@@ -201,6 +201,7 @@ CLUSTER_DESTROY = Hooks(
     "CLUSTER",
     lambda subject: Scope({"OP_TARGET": _name(subject)}, [], [subject.config.master]),
 )
+CLUSTER_RENAME = on_cluster("cluster-rename", lambda op: {"NEW_NAME": op.name})
 CLUSTER_MODIFY = on_cluster("cluster-modify", lambda op: {"NEW_VG_NAME": op.vg_name})
 CLUSTER_VERIFY = Hooks("cluster-verify", "CLUSTER", _describe_verify, _merge_verify)
 NODE_ADD = Hooks("node-add", "NODE", _describe_node_add)
