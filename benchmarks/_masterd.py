@@ -29,7 +29,7 @@ from gnttwist.sandbox import processes
 from gnttwist.sandbox.founding import Founding, NewNode, found
 from gnttwist.store.sqlite import SQLiteStore
 from gnttwist.testing.threads import ThreadPump
-from gnttwist.wire.luxi import encode_request
+from gnttwist.wire.luxi_messages import encode_request
 
 INSTANCES = 2000
 """

@@ -15,7 +15,7 @@ from typing import Any
 from attrs import define, field
 
 from gnttwist.errors import GnttwistError
-from gnttwist.wire import luxi
+from gnttwist.wire import luxi, luxi_messages
 from gnttwist.wire.framing import Splitter, frame
 
 CONNECT_TIMEOUT = 30.0
@@ -103,12 +103,12 @@ class LuxiClient:
         @raise RemoteError: What came back is no answer, or the server could not read the request.
         @raise NotReachable: There is nobody to answer.
         """
-        request = frame(luxi.encode_request(method, list(arguments)))
+        request = frame(luxi_messages.encode_request(method, list(arguments)))
         end: float | None = None
         while True:
             try:
                 self._connect()
-                return luxi.decode_response(self._exchange(request))
+                return luxi_messages.decode_response(self._exchange(request))
             except (_Broken, NotReachable) as reason:
                 self.close()
                 if end is None:

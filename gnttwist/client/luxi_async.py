@@ -21,7 +21,7 @@ from twisted.python.failure import Failure
 
 from gnttwist.client.luxi import NOT_REPEATED, READ_TIMEOUT, NotReachable
 from gnttwist.errors import GnttwistError, RemoteError
-from gnttwist.wire import luxi
+from gnttwist.wire import luxi, luxi_messages
 from gnttwist.wire.framing import Splitter, frame
 
 CONNECTIONS = 8
@@ -146,16 +146,16 @@ class LuxiPool:
         @raise TooManyCalls: As many wait as may.
         @raise LateAnswer: No answer came in time.
         """
-        return luxi.decode_response(await self._answer(method, arguments, timeout))
+        return luxi_messages.decode_response(await self._answer(method, arguments, timeout))
 
     async def encoded(self, method: str, *arguments: Any, timeout: float = READ_TIMEOUT) -> msgspec.Raw:
         """
         The same, of which the result stays the JSON that it came as.
         """
-        return luxi.raw_response(await self._answer(method, arguments, timeout))
+        return luxi_messages.raw_response(await self._answer(method, arguments, timeout))
 
     async def _answer(self, method: str, arguments: Sequence[Any], timeout: float) -> bytes:
-        message = frame(luxi.encode_request(method, list(arguments)))
+        message = frame(luxi_messages.encode_request(method, list(arguments)))
         await self._enter()
         try:
             try:

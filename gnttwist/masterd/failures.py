@@ -10,7 +10,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from gnttwist.errors import OperationError
-from gnttwist.wire import luxi
+from gnttwist.wire import luxi, luxi_messages
 
 _log = Logger()
 
@@ -34,7 +34,7 @@ def to_response(failure: Failure, call: luxi.Call, *, new_incident: Callable[[],
     if failure.check(CancelledError):
         failure.raiseException()
     if isinstance(failure.value, OperationError):
-        return luxi.encode_failure(failure.value)
+        return luxi_messages.encode_failure(failure.value)
     name = new_incident()
     _log.failure(
         "incident {incident}: {method} failed unexpectedly",
@@ -42,7 +42,7 @@ def to_response(failure: Failure, call: luxi.Call, *, new_incident: Callable[[],
         incident=name,
         method=type(call).__name__,
     )
-    return luxi.encode_failure(
+    return luxi_messages.encode_failure(
         OperationError(
             f"internal error in {type(call).__name__}; gnt-masterd's log has it as incident {name}"
         )

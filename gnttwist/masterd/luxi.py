@@ -22,7 +22,7 @@ from gnttwist.errors import RemoteError
 from gnttwist.masterd.failures import to_response
 from gnttwist.masterd.peer import Peer, peer_of
 from gnttwist.masterd.sending import Sending, send_now
-from gnttwist.wire import luxi
+from gnttwist.wire import luxi, luxi_messages
 from gnttwist.wire.framing import Splitter, frame
 
 READER_PATIENCE = 180.0
@@ -109,8 +109,8 @@ class LuxiProtocol(Protocol):
             return
         try:
             message = self._waiting.pop(0)
-            call = luxi.decode_request(message)
-        except luxi.Unintelligible as reason:
+            call = luxi_messages.decode_request(message)
+        except luxi_messages.Unintelligible as reason:
             self._refuse(str(reason))
         else:
             self._begin(call, message)
@@ -125,7 +125,9 @@ class LuxiProtocol(Protocol):
 
     async def _serve(self, call: luxi.Call, message: bytes) -> None:
         answering = self._callee.answer(call, self._peer, message)
-        encoding = answering.addCallback(lambda answer: (answer.left, luxi.encode_success(answer.result)))
+        encoding = answering.addCallback(
+            lambda answer: (answer.left, luxi_messages.encode_success(answer.result))
+        )
         left, data = await encoding.addErrback(lambda failure: (None, to_response(failure, call)))
         if self.connected:
             framed = frame(data)
@@ -155,7 +157,7 @@ class LuxiProtocol(Protocol):
 
     def _refuse(self, text: str) -> None:
         self._log.info("refused a request of {peer}: {reason}", peer=self._peer, reason=text)
-        self._wire.write(frame(luxi.encode_refusal(text)))
+        self._wire.write(frame(luxi_messages.encode_refusal(text)))
         self._wire.loseWriteConnection()
         self._lingering = self._clock.callLater(LINGER, self._wire.abortConnection)
 

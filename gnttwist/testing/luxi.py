@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gnttwist.errors import OperationError
-from gnttwist.wire import luxi
+from gnttwist.wire import luxi, luxi_messages
 from gnttwist.wire.framing import Splitter, frame
 
 Answer = Callable[[luxi.Call], Any]
@@ -70,10 +70,10 @@ class FakeMaster:
 
     def _respond(self, message: bytes) -> bytes:
         try:
-            call = luxi.decode_request(message)
+            call = luxi_messages.decode_request(message)
             self.calls.append(call)
-            return luxi.encode_success(self._answer(call))
+            return luxi_messages.encode_success(self._answer(call))
         except OperationError as error:
-            return luxi.encode_failure(error)
-        except luxi.Unintelligible as reason:
-            return luxi.encode_refusal(str(reason))
+            return luxi_messages.encode_failure(error)
+        except luxi_messages.Unintelligible as reason:
+            return luxi_messages.encode_refusal(str(reason))

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from gnttwist.client.luxi import LuxiClient, NotReachable
 from gnttwist.errors import JobLost
 from gnttwist.testing.luxi import FakeMaster, HangUp
-from gnttwist.wire import luxi
+from gnttwist.wire import luxi, luxi_messages
 
 
 class LuxiClientTests(SynchronousTestCase):
@@ -71,7 +71,7 @@ class LuxiClientTests(SynchronousTestCase):
         What the daemon cannot read is told apart from what it cannot do.
         """
         client = self.client()
-        self.assertIn("Nope", str(self.assertRaises(luxi.Refused, client.call, "Nope")))
+        self.assertIn("Nope", str(self.assertRaises(luxi_messages.Refused, client.call, "Nope")))
 
     def test_nobody(self) -> None:
         """

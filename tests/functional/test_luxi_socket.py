@@ -17,7 +17,7 @@ from twisted.trial.unittest import TestCase
 
 from gnttwist.masterd.luxi import READER_PATIENCE, Answer, LuxiFactory
 from gnttwist.masterd.peer import Peer
-from gnttwist.wire import luxi
+from gnttwist.wire import luxi, luxi_messages
 from gnttwist.wire.framing import Splitter, frame
 
 LARGE = 4_000_000
@@ -49,7 +49,7 @@ def request(name: str, times: int = 1) -> bytes:
     """
     A request for so much of a name.
     """
-    return frame(luxi.encode_request("QueryTags", [str(times), name]))
+    return frame(luxi_messages.encode_request("QueryTags", [str(times), name]))
 
 
 class LuxiSocketTests(TestCase):
@@ -90,7 +90,7 @@ class LuxiSocketTests(TestCase):
             data = await deferToThread(client.recv, 1 << 20)
             self.assertTrue(data, "the server closed the connection")
             found += splitter.feed(data)
-        return [luxi.decode_response(each) for each in found]
+        return [luxi_messages.decode_response(each) for each in found]
 
     async def test_sizes(self) -> None:
         """

@@ -23,7 +23,7 @@ from gnttwist.paths import Paths
 from gnttwist.sandbox.layout import SandboxError, read_state
 from gnttwist.sandbox.lifecycle import halt, start
 from gnttwist.sandbox.processes import belonging, wait_until
-from gnttwist.wire import luxi
+from gnttwist.wire import luxi, luxi_messages
 from gnttwist.wire.framing import Splitter, frame
 
 NODE = "node1.sandbox.test"
@@ -163,8 +163,12 @@ class SandboxTests(TestCase):
         Nonsense is refused in Ganeti's own forms, in words that help, and the daemon lives on.
         """
         self.up()
-        for data in (b"hello\x03", frame(luxi.encode_request("Nope", [])), b"x" * 100_000_000 + b"\x03"):
-            error = self.assertRaises(luxi.Refused, luxi.decode_response, self.raw(data))
+        for data in (
+            b"hello\x03",
+            frame(luxi_messages.encode_request("Nope", [])),
+            b"x" * 100_000_000 + b"\x03",
+        ):
+            error = self.assertRaises(luxi_messages.Refused, luxi_messages.decode_response, self.raw(data))
             self.assertTrue(str(error).startswith("Failed to parse request: "))
         with LuxiClient(self.paths.luxi_socket, patience=0) as client:
             for op, kind, word in (

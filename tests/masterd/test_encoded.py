@@ -7,7 +7,7 @@ import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
 from gnttwist.masterd.encoded import Encoded
-from gnttwist.wire.luxi import decode_response, encode_success
+from gnttwist.wire.luxi_messages import decode_response, encode_success
 
 
 class EncodedTests(SynchronousTestCase):

@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from gnttwist.errors import JobLost, OperationError
 from gnttwist.masterd.luxi import LINGER, READER_PATIENCE, Answer, LuxiProtocol
 from gnttwist.masterd.peer import Peer
-from gnttwist.wire import luxi
+from gnttwist.wire import luxi, luxi_messages
 from gnttwist.wire.framing import Splitter, frame
 
 PEER = Peer(pid=17, uid=1000, gid=1000)
@@ -96,7 +96,7 @@ class LuxiProtocolTests(SynchronousTestCase):
         """
         Let the client call a method.
         """
-        self.send(frame(luxi.encode_request(method, list(arguments))))
+        self.send(frame(luxi_messages.encode_request(method, list(arguments))))
 
     def answer(self, result: Any) -> None:
         """
@@ -109,7 +109,7 @@ class LuxiProtocolTests(SynchronousTestCase):
         """
         What the client has been answered.
         """
-        return [luxi.decode_response(each) for each in self.client.received]
+        return [luxi_messages.decode_response(each) for each in self.client.received]
 
     def test_answers(self) -> None:
         """
@@ -171,7 +171,7 @@ class LuxiProtocolTests(SynchronousTestCase):
         What cannot be read is answered with a text; then the writing side is closed, and what follows ignored.
         """
         self.send(b"GET / HTTP/1.1\x03")
-        self.assertIn("Failed to parse request", str(self.assertRaises(luxi.Refused, self.results)))
+        self.assertIn("Failed to parse request", str(self.assertRaises(luxi_messages.Refused, self.results)))
         self.assertTrue(self.transport.half_closed)
         self.ask("ArchiveJob", 1)
         self.assertEqual(self.callee.calls, [])
@@ -184,7 +184,7 @@ class LuxiProtocolTests(SynchronousTestCase):
         """
         for _ in range(3):
             self.send(b" " * (luxi.REQUEST_LIMIT // 2 + 1))
-        self.assertIn("longer than", str(self.assertRaises(luxi.Refused, self.results)))
+        self.assertIn("longer than", str(self.assertRaises(luxi_messages.Refused, self.results)))
         self.assertEqual(len(self.client.received), 1)
 
     def test_left(self) -> None:
@@ -232,7 +232,7 @@ class LuxiProtocolTests(SynchronousTestCase):
         """
         Many calls sent in one piece are all answered, in order.
         """
-        self.send(b"".join(frame(luxi.encode_request("ArchiveJob", [n])) for n in range(20)))
+        self.send(b"".join(frame(luxi_messages.encode_request("ArchiveJob", [n])) for n in range(20)))
         for each in range(20):
             self.assertEqual(len(self.callee.pending), 1)
             self.answer(each)

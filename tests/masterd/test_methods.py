@@ -33,7 +33,7 @@ from gnttwist.model.job import Job, LogEntry, QueuedOp
 from gnttwist.query.sources import LiveCall, Sources
 from gnttwist.store.interface import Transaction
 from gnttwist.testing.store import MemoryStore
-from gnttwist.wire import luxi
+from gnttwist.wire import luxi, luxi_messages
 from tests.query.sources import View, recorded_config
 
 PEER = Peer(pid=1, uid=1000, gid=1000)
@@ -216,7 +216,9 @@ class MethodsTests(SynchronousTestCase):
         """
         The result of a call that succeeds, as its client gets it.
         """
-        return luxi.decode_response(luxi.encode_success(self.successResultOf(self.answering(call)).result))
+        return luxi_messages.decode_response(
+            luxi_messages.encode_success(self.successResultOf(self.answering(call)).result)
+        )
 
     def refusal(self, call: luxi.Call, kind: type[OperationError] = OperationError) -> str:
         """

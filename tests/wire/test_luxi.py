@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from gnttwist.errors import JobQueueFull, OperationError, OpPrereqError, RemoteError
-from gnttwist.wire import luxi
+from gnttwist.wire import luxi, luxi_messages
 from gnttwist.wire.framing import Splitter, frame
 
 JSON: st.SearchStrategy[Any] = st.recursive(
@@ -66,21 +66,21 @@ Methods that Ganeti does not have.
 
 class RequestTests(SynchronousTestCase):
     """
-    Tests for L{luxi.decode_request}.
+    Tests for L{luxi_messages.decode_request}.
     """
 
     def refused(self, message: bytes) -> str:
         """
         Why C{message} is not a request.
         """
-        return str(self.assertRaises(luxi.Unintelligible, luxi.decode_request, message))
+        return str(self.assertRaises(luxi_messages.Unintelligible, luxi_messages.decode_request, message))
 
     def test_recorded(self) -> None:
         """
         Requests recorded from Ganeti's clients are understood.
         """
         for message, call in RECORDED:
-            self.assertEqual(luxi.decode_request(message), call)
+            self.assertEqual(luxi_messages.decode_request(message), call)
 
     def test_every_method(self) -> None:
         """
@@ -93,7 +93,7 @@ class RequestTests(SynchronousTestCase):
         """
         An unknown method is named in the refusal, and so are the known ones.
         """
-        text = self.refused(luxi.encode_request("QueryJbos", []))
+        text = self.refused(luxi_messages.encode_request("QueryJbos", []))
         self.assertIn("QueryJbos", text)
         self.assertIn("QueryJobs", text)
 
@@ -103,7 +103,7 @@ class RequestTests(SynchronousTestCase):
         """
         wrong: list[list[Any]] = [[], [1, 2, 3, 4, 5, 6], ["x", [], None, None, 1], [-1, [], None, None, 1]]
         for arguments in wrong:
-            text = self.refused(luxi.encode_request("WaitForJobChange", arguments))
+            text = self.refused(luxi_messages.encode_request("WaitForJobChange", arguments))
             self.assertIn("WaitForJobChange(job_id, fields, previous, log_serial, timeout)", text)
 
     def test_deep_nesting(self) -> None:
@@ -119,7 +119,7 @@ class RequestTests(SynchronousTestCase):
         Any bytes are either a request or refused in the protocol's own way.
         """
         try:
-            luxi.decode_request(message)
+            luxi_messages.decode_request(message)
         except RemoteError as reason:
             self.assertTrue(str(reason).startswith("Failed to parse request: "))
 
@@ -129,15 +129,15 @@ class RequestTests(SynchronousTestCase):
         Whatever a method's arguments are, they are accepted or refused, and never anything else.
         """
         try:
-            call = luxi.decode_request(luxi.encode_request(method, arguments))
-        except luxi.Unintelligible:
+            call = luxi_messages.decode_request(luxi_messages.encode_request(method, arguments))
+        except luxi_messages.Unintelligible:
             return
         self.assertEqual(type(call).__name__, method)
 
 
 class ResponseTests(SynchronousTestCase):
     """
-    Tests for the encoders of answers and L{luxi.decode_response}.
+    Tests for the encoders of answers and L{luxi_messages.decode_response}.
     """
 
     @given(JSON)
@@ -145,8 +145,8 @@ class ResponseTests(SynchronousTestCase):
         """
         A result arrives as it was sent, however odd its text, as one framed message.
         """
-        messages = Splitter(luxi.RESPONSE_LIMIT).feed(frame(luxi.encode_success(result)))
-        self.assertEqual([luxi.decode_response(each) for each in messages], [result])
+        messages = Splitter(luxi.RESPONSE_LIMIT).feed(frame(luxi_messages.encode_success(result)))
+        self.assertEqual([luxi_messages.decode_response(each) for each in messages], [result])
 
     def test_recorded_failure(self) -> None:
         """
@@ -155,7 +155,7 @@ class ResponseTests(SynchronousTestCase):
         message = (
             b'{"success":false,"result":["OpPrereqError",["Node name nope not found","unknown_entity"]]}'
         )
-        error = self.assertRaises(OpPrereqError, luxi.decode_response, message)
+        error = self.assertRaises(OpPrereqError, luxi_messages.decode_response, message)
         self.assertEqual(error.args, ("Node name nope not found", "unknown_entity"))
 
     def test_failure_bytes(self) -> None:
@@ -164,7 +164,7 @@ class ResponseTests(SynchronousTestCase):
         """
         error = OpPrereqError("Node name nope not found", "unknown_entity")
         self.assertEqual(
-            luxi.encode_failure(error),
+            luxi_messages.encode_failure(error),
             b'{"success":false,"result":["OpPrereqError",["Node name nope not found","unknown_entity"]]}',
         )
 
@@ -172,13 +172,17 @@ class ResponseTests(SynchronousTestCase):
         """
         An error without arguments survives.
         """
-        self.assertRaises(JobQueueFull, luxi.decode_response, luxi.encode_failure(JobQueueFull()))
+        self.assertRaises(
+            JobQueueFull, luxi_messages.decode_response, luxi_messages.encode_failure(JobQueueFull())
+        )
 
     def test_refusal(self) -> None:
         """
         A bare text is the answer to what could not be read, and is no operation's error.
         """
-        error = self.assertRaises(luxi.Refused, luxi.decode_response, luxi.encode_refusal("no"))
+        error = self.assertRaises(
+            luxi_messages.Refused, luxi_messages.decode_response, luxi_messages.encode_refusal("no")
+        )
         self.assertNotIsInstance(error, OperationError)
         self.assertEqual(str(error), "no")
 
@@ -186,7 +190,9 @@ class ResponseTests(SynchronousTestCase):
         """
         Answers hold no version, which clients of another one would take for a mismatch.
         """
-        self.assertEqual(msgspec.json.decode(luxi.encode_success(None)), {"success": True, "result": None})
+        self.assertEqual(
+            msgspec.json.decode(luxi_messages.encode_success(None)), {"success": True, "result": None}
+        )
 
     @given(st.binary(max_size=100))
     def test_garbage(self, message: bytes) -> None:
@@ -194,4 +200,4 @@ class ResponseTests(SynchronousTestCase):
         What is no answer is told apart from one.
         """
         with contextlib.suppress(RemoteError, OperationError):
-            luxi.decode_response(message)
+            luxi_messages.decode_response(message)
