@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from gnttwist.cli import instance_change, instance_disks, instance_power, parameters, tags
+from gnttwist.cli import instance_change, instance_disks, instance_power, migration, parameters, tags
 from gnttwist.cli.instance_batch import batch_create
 from gnttwist.cli.instance_info import info
 from gnttwist.cli.listing import any_of, chosen, fields_option, listing
@@ -41,6 +41,7 @@ for each in (
     instance_disks.recreate_disks,
 ):
     group.add_command(each)
+group.add_command(migration.migrate_instance, "migrate")
 tags.add_to(group, "instance")
 
 

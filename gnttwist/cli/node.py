@@ -4,7 +4,7 @@ C{gnt node}.
 
 import click
 
-from gnttwist.cli import node_changes, node_evacuate, node_functions, node_join, tags
+from gnttwist.cli import migration, node_changes, node_evacuate, node_functions, node_join, tags
 from gnttwist.cli.follow import run
 from gnttwist.cli.listing import any_of, chosen, fields_option, listing
 from gnttwist.cli.output import plain, print_json, print_members, print_table, size
@@ -56,6 +56,7 @@ for each in (
     node_functions.functions,
 ):
     group.add_command(each)
+group.add_command(migration.migrate_node, "migrate")
 
 
 tags.add_to(group, "node")

@@ -55,6 +55,15 @@ def evacuate(
         ignore_soft_errors=ignore_soft_errors,
         dry_run=how.dry_run,
     )
+    return move_all(session, op, how)
+
+
+def move_all(session: Session, op: dict[str, Any], how: How) -> int:
+    """
+    Submit the job that submits others.
+
+    @return: The exit code.
+    """
     job = submit(session.client, op)
     if how.only:
         if how.as_json:

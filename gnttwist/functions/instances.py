@@ -56,7 +56,7 @@ def instance_start(context: Context, instance_hvp_bep: Any, startup_paused: Any,
         if instance.name in guests.names(context):
             context.feedback("message", f"Instance {instance.name} runs already")
             return
-        disks = _attach(context, instance, instance_hvp_bep)
+        disks = attach(context, instance, instance_hvp_bep)
         try:
             guests.start(context, instance_hvp_bep, disks, bool(startup_paused))
         except FunctionError:
@@ -108,7 +108,7 @@ def instance_reboot(
         guests.stop(context, wanted.name, force=patience == 0, timeout=patience)
         if reboot_type == "hard":
             links.remove(context, wanted.name)
-        guests.start(context, inst, _attach(context, wanted, inst), False)
+        guests.start(context, inst, attach(context, wanted, inst), False)
         _remember_reason(context, wanted.name, trail)
 
 
@@ -213,7 +213,7 @@ def hypervisor_validate_params(context: Context, hvname: Any, hvfull: Any) -> No
     hypervisor(hvname).validate(context, arguments.shaped(dict[str, Any], hvfull, "hypervisor parameters"))
 
 
-def _attach(context: Context, instance: InstanceArgument, members: Mapping[str, Any]) -> list[AttachedDisk]:
+def attach(context: Context, instance: InstanceArgument, members: Mapping[str, Any]) -> list[AttachedDisk]:
     """
     Link to the instance's disks, which have been assembled.
     """

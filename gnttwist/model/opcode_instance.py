@@ -205,6 +205,31 @@ class OpInstanceFailover(Opcode, frozen=True, kw_only=True):
     iallocator: NonEmpty | None = None
 
 
+class OpInstanceMigrate(Opcode, frozen=True, kw_only=True):
+    """
+    Move a running instance to another node that sees its disks.
+
+    @ivar mode: Whether the guest goes on running meanwhile; C{live} is an older way to say so.
+    @ivar cleanup: Only mend what an interrupted migration left.
+    @ivar allow_failover: Stop it and start it there where it cannot be migrated.
+    """
+
+    summary_field: ClassVar[str | None] = "instance_name"
+
+    instance_name: str
+    instance_uuid: NonEmpty | None = None
+    mode: Literal["live", "non-live"] | None = None
+    live: bool | None = None
+    target_node: NonEmpty | None = None
+    target_node_uuid: NonEmpty | None = None
+    allow_runtime_changes: bool = True
+    ignore_ipolicy: bool = False
+    cleanup: bool = False
+    iallocator: NonEmpty | None = None
+    allow_failover: bool = False
+    ignore_hvversions: bool = False
+
+
 class OpInstanceConsole(Opcode, frozen=True, kw_only=True):
     """
     Tell how to reach an instance's console.

@@ -1,6 +1,7 @@
 """
 Opcodes that have nodes do something and change nothing in the configuration: C{OP_NODE_POWERCYCLE},
-C{OP_NODE_QUERY_STORAGE}, C{OP_RESTRICTED_COMMAND}, C{OP_NODE_EVACUATE}; and those that this version can only refuse.
+C{OP_NODE_QUERY_STORAGE}, C{OP_RESTRICTED_COMMAND}, C{OP_NODE_EVACUATE}, C{OP_NODE_MIGRATE}; and those that this
+version can only refuse.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from gnttwist.config.snapshot import Snapshot
 from gnttwist.errors import ECode, NodeError
 from gnttwist.jobs.context import JobContext, LockMode
 from gnttwist.model.objects import Node
-from gnttwist.model.opcode_instance import OpInstanceFailover
+from gnttwist.model.opcode_instance import OpInstanceFailover, OpInstanceMigrate
 from gnttwist.model.opcode_node import (
     OpNodeEvacuate,
     OpNodeMigrate,
@@ -22,7 +23,7 @@ from gnttwist.model.opcode_node import (
 )
 from gnttwist.model.opcodes import to_input
 from gnttwist.units import node_facts
-from gnttwist.units.failover import SHARED
+from gnttwist.units.destination import SHARED
 from gnttwist.units.locking import SHARED_BGL, node_locks
 from gnttwist.units.values import refuse
 
@@ -140,18 +141,36 @@ async def oob_command(job: JobContext, op: OpOobCommand) -> list[Any]:
 
 async def migrate(job: JobContext, op: OpNodeMigrate) -> dict[str, Any]:
     """
-    Refuse, where there is anything to migrate.
+    Submit a job for each of the node's instances that migrates it.
+
+    @return: The jobs.
     """
+    if op.mode is not None and op.live is not None:
+        raise refuse("mode, live: they say the same; give one of them")
     config = await job.config()
     node = node_facts.find(config, op.node_name, op.node_uuid)
-    there = [each.name for each in config.instances if each.primary_node == node.uuid]
-    if there:
-        raise refuse(
-            "OP_NODE_MIGRATE: this version of gnttwist moves no running instances; evacuating the node stops them "
-            f"and starts them elsewhere, where others see their disks. {len(there)} are there: {_some(there)}",
-            ECode.STATE,
+    target = op.target_node_uuid or op.target_node
+    if target is not None and config.nodes.find(target).uuid == node.uuid:
+        raise refuse(f"target_node: node {node.name} is the one that they leave")
+    moves = [
+        OpInstanceMigrate(
+            instance_name=each.name,
+            mode=op.mode,
+            live=op.live,
+            target_node=op.target_node,
+            target_node_uuid=op.target_node_uuid,
+            allow_runtime_changes=op.allow_runtime_changes,
+            ignore_ipolicy=op.ignore_ipolicy,
+            iallocator=op.iallocator,
+            priority=op.priority,
+            reason=op.reason,
         )
-    return {"jobs": []}
+        for each in config.instances
+        if each.primary_node == node.uuid
+    ]
+    if op.dry_run or not moves:
+        return {"jobs": []}
+    return {"jobs": await job.submit([[to_input(each)[0]] for each in moves])}
 
 
 async def evacuate(job: JobContext, op: OpNodeEvacuate) -> dict[str, Any]:

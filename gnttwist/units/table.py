@@ -35,6 +35,7 @@ from gnttwist.units.create import create
 from gnttwist.units.failover import failover
 from gnttwist.units.grow import grow
 from gnttwist.units.hooks import instances, others
+from gnttwist.units.migrate import migrate
 from gnttwist.units.modify import modify
 from gnttwist.units.multi_alloc import multi_alloc
 from gnttwist.units.node_add import add as add_node
@@ -92,6 +93,7 @@ _ALL: tuple[Unit[Any], ...] = (
     Unit(instance_opcodes.OpInstanceCreate, 3, create, instances.INSTANCE_ADD),
     Unit(instance_opcodes.OpInstanceFailover, 1, failover, instances.INSTANCE_FAILOVER),
     Unit(disk_opcodes.OpInstanceGrowDisk, 2, grow, instances.DISK_GROW),
+    Unit(instance_opcodes.OpInstanceMigrate, 1, migrate, instances.INSTANCE_MIGRATE),
     Unit(instance_opcodes.OpInstanceMultiAlloc, 1, multi_alloc),
     Unit(instance_opcodes.OpInstanceQueryData, 1, instance_data.query_data),
     Unit(instance_opcodes.OpInstanceReboot, 1, reboot, instances.INSTANCE_REBOOT),

@@ -196,6 +196,27 @@ FUNCTIONS: dict[str, Signature] = _table(
         changing=True,
     ),
     Signature("instance_balloon_memory", {"instance": InstanceArgument, "memory": int}, changing=True),
+    Signature("instance_migratable", {"instance": InstanceArgument}),
+    Signature("migration_info", {"instance": InstanceArgument}, str),
+    Signature("accept_instance", {"instance": InstanceArgument, "info": Any, "target": str}, changing=True),
+    Signature(
+        "instance_migrate",
+        {"cluster_name": str, "instance": InstanceArgument, "target": str, "live": bool},
+        limit=SLOW,
+        changing=True,
+    ),
+    Signature("instance_get_migration_status", {"instance": InstanceArgument}, dict[str, Any], limit=SLOW),
+    Signature(
+        "instance_finalize_migration_src",
+        {"instance": InstanceArgument, "success": bool, "live": bool},
+        limit=SLOW,
+        changing=True,
+    ),
+    Signature(
+        "instance_finalize_migration_dst",
+        {"instance": InstanceArgument, "info": str, "success": bool},
+        changing=True,
+    ),
     Signature(
         "instance_info",
         {"instance": str, "hname": str, "hvparams": dict[str, Any] | None},

@@ -115,6 +115,17 @@ class ModifyTests(InstanceCommandTestCase):
         self.assertEqual((op["target_node"], op["ignore_consistency"]), ("node2", True))
         self.assertIn("one of the two", self.fails("instance", "failover", "-n", "a", "-I", "hail", "web"))
 
+    def test_migrate(self) -> None:
+        """
+        A guest is moved only when that is meant; the mode has two names.
+        """
+        self.assertIn("say -f", self.fails("instance", "migrate", "web"))
+        op = self.opcode("migrate", "-f", "-n", "node2", "--non-live", "--allow-failover", "web")
+        self.assertEqual((op["target_node"], op["mode"], op["allow_failover"]), ("node2", "non-live", True))
+        self.assertIn("one of the two", self.fails("instance", "migrate", "-n", "a", "-I", "hail", "web"))
+        both = ("--non-live", "--migration-mode", "live")
+        self.assertIn("one of the two", self.fails("instance", "migrate", *both, "web"))
+
     def test_dry_run(self) -> None:
         """
         A dry run is the opcode's own, and needs no confirmation.

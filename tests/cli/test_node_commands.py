@@ -76,6 +76,16 @@ class ChangeTests(CommandTestCase):
         self.assertIn("the queue is full", output.err)
         self.assertEqual(self.submitted()["mode"], "primary-only")
 
+    def test_migrate(self) -> None:
+        """
+        The same for migrations.
+        """
+        self.job({"jobs": [[True, 8]]})
+        output = self.gnt("node", "migrate", "-f", "--migration-mode", "live", "n2")
+        self.assertEqual(output.code, 0)
+        self.assertIn("1 of 1 instances were moved", output.out)
+        self.assertEqual(self.submitted()["mode"], "live")
+
 
 class JoinTests(CommandTestCase):
     """

@@ -156,6 +156,7 @@ MODIFY = {
 }
 CONVERT = {"OP_ID": "OP_INSTANCE_SET_PARAMS", "instance_name": INSTANCE, "disk_template": "sharedfile"}
 FAILOVER = {"OP_ID": "OP_INSTANCE_FAILOVER", "instance_name": INSTANCE, "iallocator": "."}
+MIGRATE = {"OP_ID": "OP_INSTANCE_MIGRATE", "instance_name": INSTANCE, "iallocator": "."}
 QUIET = {**CREATE, "disks": [{"size": 1024}], "no_install": True}
 """
 Makes an instance that does not run, in few steps.
@@ -243,12 +244,16 @@ SCENARIOS = {
         partial(real_world, "blockdev_remove"), [[QUIET, MODIFY]], [[OK, ERROR]]
     ),
     "convert": Scenario(real_world, [[QUIET, CONVERT]], [[OK, OK]]),
-    "convert killed": Scenario(real_world, [[QUIET, CONVERT]], [[OK, CANCELED]], [(6.3, kill(1))]),
+    "convert killed": Scenario(real_world, [[QUIET, CONVERT]], [[OK, CANCELED]], [(3.5, kill(1))]),
+    "convert killed late": Scenario(real_world, [[QUIET, CONVERT]], [[OK, CANCELED]], [(5.0, kill(1))]),
     "convert without a copy": Scenario(
         partial(real_world, "blockdev_convert"), [[QUIET, CONVERT]], [[OK, ERROR]]
     ),
     "failover": Scenario(real_world, [[DISKLESS, FAILOVER]], [[OK, OK]]),
     "failover killed": Scenario(real_world, [[DISKLESS, FAILOVER]], [[OK, CANCELED]], [(3.5, kill(1))]),
+    "migrate": Scenario(real_world, [[DISKLESS, MIGRATE]], [[OK, OK]]),
+    "migrate killed": Scenario(real_world, [[DISKLESS, MIGRATE]], [[OK, CANCELED]], [(3.5, kill(1))]),
+    "migrate killed late": Scenario(real_world, [[DISKLESS, MIGRATE]], [[OK, CANCELED]], [(5.0, kill(1))]),
     "full reboot": Scenario(real_world, [[CREATE, {**REBOOT, "reboot_type": "full"}]], [[OK, OK]]),
     "full reboot killed": Scenario(
         real_world, [[DISKLESS, {**REBOOT, "reboot_type": "full"}]], [[OK, CANCELED]], [(3.5, kill(1))]
@@ -438,6 +443,12 @@ class MasterBoundaryTests(BoundaryTestCase):
         """
         self.check("convert killed")
 
+    def test_convert_killed_late(self) -> None:
+        """
+        The same, which a user kills while the disk that was copied is destroyed.
+        """
+        self.check("convert killed late")
+
     def test_convert_without_a_copy(self) -> None:
         """
         The same, where a disk cannot be copied.
@@ -455,6 +466,24 @@ class MasterBoundaryTests(BoundaryTestCase):
         OP_INSTANCE_FAILOVER that a user kills while the guest starts on the other node.
         """
         self.check("failover killed")
+
+    def test_migrate(self) -> None:
+        """
+        OP_INSTANCE_MIGRATE.
+        """
+        self.check("migrate")
+
+    def test_migrate_killed(self) -> None:
+        """
+        OP_INSTANCE_MIGRATE that a user kills while the guest is sent.
+        """
+        self.check("migrate killed")
+
+    def test_migrate_killed_late(self) -> None:
+        """
+        OP_INSTANCE_MIGRATE that a user kills when the guest has arrived.
+        """
+        self.check("migrate killed late")
 
     def test_full_reboot(self) -> None:
         """

@@ -108,7 +108,7 @@ class BadInputTests(TestCase):
         """
         for changes, words in (
             ({"OP_ID": "OP_MAKE_COFFEE"}, "OP_MAKE_COFFEE"),
-            ({"OP_ID": "OP_INSTANCE_MIGRATE"}, "not supported"),
+            ({"OP_ID": "OP_INSTANCE_MOVE"}, "not supported"),
             ({"flavour": "large"}, "flavour"),
             ({"mode": "clone"}, "mode"),
             ({"disks": "big"}, "disks"),

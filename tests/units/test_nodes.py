@@ -459,12 +459,19 @@ class TaskTests(NodeTestCase):
 
     def test_migrate(self) -> None:
         """
-        A node without instances needs no migration; with some, the refusal names them.
+        A node's instances are migrated by a job each; a dry run submits none.
         """
         migrate = {"OP_ID": "OP_NODE_MIGRATE", "node_name": "node2"}
         self.assertEqual(self.ran(migrate)[1], {"jobs": []})
         self.shared("sharedfile")
-        self.assertIn("web.example.com", self.refused(migrate, "wrong_state"))
+        job, result = self.ran({**migrate, "target_node": "node1", "mode": "non-live"})
+        self.assertEqual(len(result["jobs"]), 1)
+        [[op]] = job.submitted
+        expected = {"OP_ID": "OP_INSTANCE_MIGRATE", "instance_name": "web.example.com", "mode": "non-live"}
+        self.assertEqual({name: op[name] for name in expected}, expected)
+        self.assertEqual(self.ran({**migrate, "dry_run": True})[1], {"jobs": []})
+        self.assertIn("is the one", self.refused({**migrate, "target_node": "node2"}))
+        self.assertIn("give one", self.refused({**migrate, "mode": "live", "live": True}))
 
     def test_evacuate(self) -> None:
         """

@@ -300,6 +300,42 @@ class World:
         if instance["name"] not in state.guests:
             raise FunctionFailed("It does not run")
 
+    def _instance_migratable(self, state: NodeState, instance: Any) -> None:
+        self._migration_info(state, instance)
+
+    def _migration_info(self, state: NodeState, instance: Any) -> str:
+        if instance["name"] not in state.guests:
+            raise FunctionFailed("It does not run")
+        return str(state.guests[instance["name"]])
+
+    def _accept_instance(self, state: NodeState, instance: Any, info: str, target: str) -> None:
+        if instance["name"] in state.guests:
+            raise FunctionFailed("It runs here")
+        state.linked.update(each["logical_id"][1] for each in instance["disks_info"])
+
+    def _instance_migrate(
+        self, state: NodeState, cluster: str, instance: Any, target: str, live: bool
+    ) -> None:
+        self._migration_info(state, instance)
+
+    def _instance_get_migration_status(self, state: NodeState, instance: Any) -> Any:
+        return {"status": "completed"}
+
+    def _instance_finalize_migration_src(
+        self, state: NodeState, instance: Any, success: bool, live: bool
+    ) -> None:
+        if success:
+            state.guests.pop(instance["name"], None)
+            state.linked.difference_update(each["logical_id"][1] for each in instance["disks_info"])
+
+    def _instance_finalize_migration_dst(
+        self, state: NodeState, instance: Any, info: str, success: bool
+    ) -> None:
+        if success:
+            state.guests[instance["name"]] = int(info)
+        else:
+            state.linked.difference_update(each["logical_id"][1] for each in instance["disks_info"])
+
     def _instance_console_info(self, state: NodeState, asked: Any) -> Any:
         return {name: {"instance": name, "kind": "msg", "message": "none"} for name in asked}
 

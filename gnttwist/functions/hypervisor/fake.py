@@ -7,6 +7,7 @@ processors, in C{run/ganeti/fake-hypervisor}.
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from gnttwist.functions import arguments, files
 from gnttwist.functions.facts import node_facts
 from gnttwist.functions.hypervisor.interface import AttachedDisk, GuestInfo
 from gnttwist.functions.registry import Context, FunctionError
-from gnttwist.wire.call_types import DiskArgument
+from gnttwist.wire.call_types import DiskArgument, InstanceArgument
 
 PARAMETERS = frozenset({"migration_mode"})
 """
@@ -69,6 +70,48 @@ class FakeHypervisor:
         """
         Nobody looks.
         """
+
+    def travel_papers(self, context: Context, name: str) -> str:
+        """
+        The instance's file.
+        """
+        try:
+            return self._file(context, name).read_text()
+        except FileNotFoundError as reason:
+            raise FunctionError(f"Instance {name} does not run here") from reason
+
+    def send(self, context: Context, name: str, target: str, live: bool) -> None:
+        """
+        There is nothing to send.
+        """
+        self.travel_papers(context, name)
+
+    def sent(self, context: Context, name: str) -> str:
+        """
+        So it has arrived.
+        """
+        return "completed"
+
+    def leave(self, context: Context, name: str) -> None:
+        """
+        Remove the instance's file.
+        """
+        with suppress(FileNotFoundError):
+            self._file(context, name).unlink()
+
+    def arrive(self, context: Context, instance: InstanceArgument, papers: str) -> None:
+        """
+        Write the instance's file as it was on the other node. Ganeti's nodes do not tell: then as at a start.
+        """
+        if self._file(context, instance.name).exists():
+            return
+        try:
+            _, memory, vcpus = papers.split() or (0, *(instance.beparams[key] for key in ("maxmem", "vcpus")))
+            self._write(context, instance.name, int(memory), int(vcpus))
+        except (KeyError, TypeError, ValueError) as reason:
+            raise FunctionError(
+                f"Instance {instance.name} arrives without its memory and processors"
+            ) from reason
 
     def info(self, context: Context, name: str) -> GuestInfo | None:
         """

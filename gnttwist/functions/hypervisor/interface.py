@@ -7,12 +7,12 @@ administrator. Names of instances have been checked by the caller: they are safe
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from attrs import frozen
 
 from gnttwist.functions.registry import Context
-from gnttwist.wire.call_types import DiskArgument
+from gnttwist.wire.call_types import DiskArgument, InstanceArgument
 
 RUNNING = 0
 SHUT_DOWN = 1
@@ -152,4 +152,44 @@ class Hypervisor(Protocol):
     ) -> dict[str, Any]:
         """
         How to reach a guest's console (reference: KVM, section 10.6); members without a value are left out.
+        """
+
+
+@runtime_checkable
+class Migrating(Protocol):
+    """
+    A hypervisor whose guests can go to other nodes while they run. What it takes may be repeated.
+    """
+
+    def travel_papers(self, context: Context, name: str) -> str:
+        """
+        What the target has to know of a guest that runs here.
+
+        @raise FunctionError: It does not run.
+        """
+
+    def send(self, context: Context, name: str, target: str, live: bool) -> None:
+        """
+        Begin to send a guest.
+
+        @param target: The other node's address.
+        @param live: Whether it goes on running meanwhile.
+        @raise FunctionError: It does not run, or cannot be sent.
+        """
+
+    def sent(self, context: Context, name: str) -> str:
+        """
+        How far that is: C{active}, C{completed} or C{failed}.
+        """
+
+    def leave(self, context: Context, name: str) -> None:
+        """
+        Forget a guest that has been sent; one that is not here is forgotten already.
+        """
+
+    def arrive(self, context: Context, instance: InstanceArgument, papers: str) -> None:
+        """
+        Take a guest that has been sent as one of this node's; one that is so already stays.
+
+        @raise FunctionError: The papers are not a guest's.
         """

@@ -131,3 +131,23 @@ def _describe_failover(subject: Subject) -> Scope:
 
 
 INSTANCE_FAILOVER = Hooks("instance-failover", "INSTANCE", _describe_failover)
+
+
+def _describe_migrate(subject: Subject) -> Scope:
+    found = on_instance("").describe(subject)
+    op, config = subject.op, subject.config
+    target = op.target_node_uuid or op.target_node
+    nodes = unique([*found.before, *([config.nodes.find(target)] if target else [])])
+    own = {
+        "MIGRATE_LIVE": op.live if op.live is not None else (op.mode or "live") == "live",
+        "MIGRATE_CLEANUP": op.cleanup,
+        "ALLOW_RUNTIME_CHANGES": op.allow_runtime_changes,
+        "OLD_PRIMARY": found.variables["INSTANCE_PRIMARY"],
+        "NEW_PRIMARY": op.target_node or "",
+        "OLD_SECONDARY": "",
+        "NEW_SECONDARY": "",
+    }
+    return Scope({**found.variables, **own}, nodes, nodes)
+
+
+INSTANCE_MIGRATE = Hooks("instance-migrate", "INSTANCE", _describe_migrate)

@@ -1,0 +1,124 @@
+"""
+Where an instance goes that leaves its node, by being stopped and started or by migrating.
+"""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from gnttwist.config.draft import Draft
+from gnttwist.config.parameters import group_ipolicy
+from gnttwist.config.snapshot import Snapshot
+from gnttwist.errors import ECode, NodeError
+from gnttwist.jobs.context import JobContext
+from gnttwist.model.objects import Instance, Node
+from gnttwist.model.opcode_instance import OpInstanceFailover, OpInstanceMigrate
+from gnttwist.units import placement, running
+from gnttwist.units.iallocation import BUILT_IN, SHORTCUT
+from gnttwist.units.policy import specification, violations
+from gnttwist.units.values import refuse
+
+Leaving = OpInstanceFailover | OpInstanceMigrate
+"""
+The opcodes by which an instance leaves its node.
+"""
+
+SHARED = frozenset({"sharedfile"})
+"""
+The disk templates whose disks other nodes see.
+"""
+
+
+def candidates(config: Snapshot, instance: Instance, op: Leaving) -> list[Node]:
+    """
+    The nodes that an instance may go to.
+
+    @raise OpPrereqError: None will do, or its disks are its node's alone.
+    """
+    here = config.nodes[instance.primary_node]
+    alone = sorted({each.dev_type for each in config.disks_of(instance)} - SHARED)
+    if alone:
+        raise refuse(
+            f"Instance {instance.name} has disks of template {', '.join(alone)}, which are on node {here.name} "
+            "alone; only sharedfile disks are seen by other nodes"
+        )
+    named = op.target_node_uuid or op.target_node
+    if named:
+        node = config.nodes.find(named)
+        if node == here:
+            raise refuse(f"target_node: instance {instance.name} is on node {node.name} already", ECode.STATE)
+        if why := placement.unusable(node):
+            raise refuse(f"target_node: node {node.name} {why}", ECode.STATE)
+        return [node]
+    allocator = op.iallocator or config.cluster.default_iallocator
+    if allocator not in (*BUILT_IN, SHORTCUT):
+        raise refuse("target_node, iallocator: name a node, or an allocator ('.') to choose one")
+    found = [
+        each
+        for each in config.nodes
+        if each.group == here.group and each != here and placement.unusable(each) is None
+    ]
+    if not found:
+        raise refuse(f"No other node of node {here.name}'s group can take an instance", ECode.NORES)
+    return found
+
+
+async def choose(
+    job: JobContext, config: Snapshot, instance: Instance, nodes: Sequence[Node], needed: int
+) -> Node:
+    """
+    The node with the most free memory, which must be enough.
+
+    @param needed: MiB.
+    @raise OpPrereqError: None has.
+    """
+    free: list[tuple[int, Node]] = []
+    for node in nodes:
+        there = msgspec.structs.replace(instance, primary_node=node.uuid)
+        try:
+            free.append((await running.memory_free(job, config, there), node))
+        except NodeError as reason:
+            job.log(f"Cannot ask node {node.name} what it has free: {reason}")
+    if not free:
+        raise refuse("No node that could take the instance answers", ECode.ENVIRON)
+    most, node = min(free, key=lambda each: (-each[0], each[1].name))
+    if most < needed:
+        raise refuse(
+            f"Not enough memory on node {node.name} for instance {instance.name}: needed {needed} MiB, "
+            f"free {most} MiB",
+            ECode.NORES,
+        )
+    return node
+
+
+def allowed(config: Snapshot, instance: Instance, target: Node, op: Leaving) -> None:
+    """
+    Refuse what the target's group does not allow or lacks.
+    """
+    group = config.groups[target.group]
+    for nic in instance.nics:
+        if nic.network is not None and nic.network not in group.networks:
+            name = config.networks[nic.network].name
+            raise refuse(f"target_node: group {group.name} is not connected to network {name}", ECode.STATE)
+    if group.uuid == config.nodes[instance.primary_node].group or op.ignore_ipolicy:
+        return
+    if wrong := violations(group_ipolicy(config, group), specification(config, instance)):
+        raise refuse(
+            f"Instance {instance.name} violates the policy of group {group.name}: {'; '.join(wrong)}"
+        )
+
+
+def moved(instance: Instance, node: str) -> Callable[[Draft], None]:
+    """
+    Record that an instance is on a node, by UUID.
+    """
+
+    def edit(draft: Draft) -> None:
+        current = draft.config.instances[instance.uuid]
+        if current.primary_node == node:
+            return
+        for disk in draft.config.disks_of(current):
+            draft.put(msgspec.structs.replace(disk, nodes=[node]))
+        draft.put(msgspec.structs.replace(current, primary_node=node))
+
+    return edit
