@@ -47,14 +47,15 @@ def is_master(paths: Paths) -> bool:
     return paths.store.exists()
 
 
-def forget_secrets(paths: Paths) -> None:
+def forget_secrets(paths: Paths, keep: str | None = None) -> None:
     """
     Remove keys, certificates and the configuration, but not what the node daemon needs to answer.
 
+    @param keep: The name of a file that stays.
     @raise OSError: Something cannot be removed.
     """
     for each in sorted(paths.data.iterdir()):
-        if each.name != LAST and (each.is_symlink() or each.is_file()):
+        if each.name not in (LAST, keep) and (each.is_symlink() or each.is_file()):
             each.unlink()
     with suppress(FileNotFoundError):
         shutil.rmtree(paths.data / "rapi")
@@ -70,14 +71,16 @@ def finish_later(paths: Paths) -> None:
     start_detached([sys.executable, "-m", "gnttwist.functions.leaving", *root], "leaving")
 
 
-def finish(paths: Paths) -> None:
+def finish(paths: Paths, keep: str | None = None) -> None:
     """
     End this node's daemons, and remove everything that they kept.
+
+    @param keep: The name of a file that stays.
     """
     accounts = load(paths)
     for daemon, role in DAEMONS:
         end(paths.pid(daemon), accounts.uid(role) if accounts.separate else os.geteuid())
-    forget_secrets(paths)
+    forget_secrets(paths, keep)
     with suppress(FileNotFoundError):
         (paths.data / LAST).unlink()
     with suppress(FileNotFoundError):

@@ -5,6 +5,7 @@ A LUXI server for tests of what talks to gnt-masterd: real sockets, answers from
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +44,10 @@ class FakeMaster:
 
     def stop(self) -> None:
         """
-        Stop listening, and wait for the thread.
+        Stop listening, and wait for the thread; once is enough.
         """
+        if self._listener.fileno() == -1:
+            return
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._thread.join(10)
@@ -56,7 +59,7 @@ class FakeMaster:
                 connection, _ = self._listener.accept()
             except OSError:
                 return  # stopped
-            with connection:
+            with connection, suppress(ConnectionError):
                 self._serve(connection)
 
     def _serve(self, connection: socket.socket) -> None:

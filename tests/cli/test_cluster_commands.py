@@ -120,7 +120,7 @@ class DestroyTests(CommandTestCase):
         self.store = self.data / "store.sqlite"
         self.store.touch()
         (self.data / "server.pem").touch()
-        self.answers.update(SetDrainFlag=True, Query=NOTHING)
+        self.answers.update(SetDrainFlag=True, Query=NOTHING, SubmitJobToDrainedQueue=7)
 
     def test_asked(self) -> None:
         """
