@@ -97,6 +97,14 @@ tell("instance_run_rename", run.call_instance_run_rename(uuid, instance, "old.ex
 tell("start again", run.call_instance_start(uuid, (instance, {}, {}), False, trail))
 tell("instance_reboot", run.call_instance_reboot(uuid, instance, constants.INSTANCE_REBOOT_HARD, 5, trail))
 tell("instance_balloon_memory", run.call_instance_balloon_memory(uuid, instance, 128))
+tell("instance_migratable", run.call_instance_migratable(uuid, instance))
+tell("migration_info", run.call_migration_info(uuid, instance))
+tell("instance_migrate", run.call_instance_migrate(uuid, "cluster", instance, "192.0.2.1", True))
+tell("instance_get_migration_status", run.call_instance_get_migration_status(uuid, instance))
+tell("instance_finalize_migration_src", run.call_instance_finalize_migration_src(uuid, instance, True, True))
+tell("accept_instance", run.call_accept_instance(uuid, instance, told["migration_info"][1], "192.0.2.1"))
+tell("instance_finalize_migration_dst", run.call_instance_finalize_migration_dst(
+  uuid, instance, told["migration_info"][1], True))
 tell("stop again", run.call_instance_shutdown(uuid, instance, 0, trail))
 tell("node_crypto_tokens", run.call_node_crypto_tokens(
   uuid, [(constants.CRYPTO_TYPE_SSL_DIGEST, constants.CRYPTO_ACTION_GET, None)]))

@@ -229,6 +229,25 @@ class InstanceToolTests(SandboxTestCase):
         self.added("away2")
         self.assertIn("alone", self.refused("failover", "-f", "-n", NODES[2], "away2").err)
 
+    def test_migrate(self) -> None:
+        """
+        C{migrate} moves a running instance to a named or a chosen node; one that is down it fails over if it may.
+        """
+        self.added("moves1")
+        self.ran("shutdown", "moves1")
+        self.ran("modify", "-t", "sharedfile", "moves1")
+        self.assertEqual(self.told("moves1", "disk_template"), ["sharedfile"])
+        self.assertIn("marked down", self.refused("migrate", "-f", "-n", NODES[2], "moves1").err)
+        self.ran("migrate", "-f", "--allow-failover", "-n", NODES[0], "moves1")
+        self.ran("startup", "moves1")
+        self.ran("migrate", "-f", "-n", NODES[2], "moves1")
+        self.assertEqual(self.told("moves1", "pnode", "status"), [NODES[2], "running"])
+        self.ran("migrate", "-f", "--non-live", "-I", "hail", "moves1")
+        pnode, status = self.told("moves1", "pnode", "status")
+        self.assertNotEqual(pnode, NODES[2])
+        self.assertEqual(status, "running")
+        self.ran("migrate", "-f", "--cleanup", "moves1")
+
     def test_tags(self) -> None:
         """
         Tags are added, listed and removed.

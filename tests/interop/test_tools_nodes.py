@@ -127,7 +127,7 @@ class NodeToolTests(SandboxTestCase):
 
     def test_evacuate(self) -> None:
         """
-        C{evacuate} and C{failover} move an instance whose disks other nodes see.
+        C{evacuate}, C{failover} and C{migrate} move an instance whose disks other nodes see.
         """
         made = self.tool(
             "gnt-instance",
@@ -139,6 +139,9 @@ class NodeToolTests(SandboxTestCase):
         [now] = [name for name, there in self.told("name", "pinst_list") if there == "moving"]
         self.assertNotEqual(now, TWO)
         self.ran("failover", "-f", now)
+        self.assertNotIn([now, "moving"], self.told("name", "pinst_list"))
+        [now] = [name for name, there in self.told("name", "pinst_list") if there == "moving"]
+        self.ran("migrate", "-f", "-I", "hail", now)
         self.assertNotIn([now, "moving"], self.told("name", "pinst_list"))
         removed = self.tool("gnt-instance", "remove", "-f", "moving")
         self.assertEqual((removed.code, removed.err), (0, ""), removed.out)
