@@ -75,6 +75,20 @@ class JobContext(Protocol):
         Read the configuration. A replay reads it at the same revision.
         """
 
+    async def query(self, kind: str, fields: Sequence[str], qfilter: object) -> dict[str, Any]:
+        """
+        Put a query as clients do. A replay gets the same answer.
+
+        @raise OperationError: It is wrong, or the answer is too long for a job.
+        """
+
+    async def query_fields(self, kind: str, names: Sequence[str] | None) -> dict[str, Any]:
+        """
+        Ask which fields can be queried.
+
+        @raise OperationError: There is no such kind.
+        """
+
     async def change(self, what: str, edit: Callable[[Draft], T]) -> T:
         """
         Change the configuration: one transaction that also journals this step.

@@ -3,9 +3,10 @@ The job context whose every step is journaled; the rules are in L{gnttwist.jobs.
 """
 
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
+import msgspec
 from attrs import define
 
 from twisted.internet.defer import Deferred, DeferredList
@@ -29,6 +30,12 @@ from gnttwist.model.objects import Node
 from gnttwist.store.interface import StoreClosed, TooLarge
 
 T = TypeVar("T")
+Question = Callable[[], Coroutine[Any, Any, dict[str, Any]]]
+
+MAX_ANSWER = 256 * 1024
+"""
+Bytes of a query's answer, which the journal and the job's result have to hold beside others.
+"""
 
 SUBMITTED_AT_ONCE = 50
 """
@@ -144,6 +151,45 @@ class JournaledContext:
         snapshot = configuration.snapshot
         await execution.succeed(path, snapshot.revision)
         return snapshot
+
+    async def query(self, kind: str, fields: Sequence[str], qfilter: object) -> dict[str, Any]:
+        path, done = await self._begin("query", kind, [list(fields), qfilter])
+        if done is None:
+            queries = self._execution.services.queries
+            return await self._answered(path, lambda: queries.query(kind, fields, qfilter))
+        kept: dict[str, Any] = done.answer()
+        return kept
+
+    async def query_fields(self, kind: str, names: Sequence[str] | None) -> dict[str, Any]:
+        path, done = await self._begin("fields", kind, [names])
+        if done is None:
+            queries = self._execution.services.queries
+
+            async def ask() -> dict[str, Any]:
+                return queries.query_fields(kind, names)
+
+            return await self._answered(path, ask)
+        kept: dict[str, Any] = done.answer()
+        return kept
+
+    async def _answered(self, path: str, question: Question) -> dict[str, Any]:
+        """
+        The answer of a question that changes nothing, journaled.
+        """
+        execution = self._execution
+        await execution.ensure_running()
+        try:
+            answer = await execution.relay(Deferred.fromCoroutine(question()))
+            size = len(msgspec.json.encode(answer))
+            if size > MAX_ANSWER:
+                raise OpExecError(
+                    f"The answer has {size} bytes, and a job can have {MAX_ANSWER}: ask for less, or without a job"
+                )
+        except OperationError as error:
+            await execution.fail(path, error)
+            raise
+        result: dict[str, Any] = await execution.succeed(path, answer)
+        return result
 
     async def change(self, what: str, edit: Callable[[Draft], T]) -> T:
         path, done = await self._begin("change", what)

@@ -104,6 +104,12 @@ class PollContext:
     async def downgrade(self, names: Sequence[str]) -> None:
         _refuse("downgrade locks")
 
+    async def query(self, kind: str, fields: Sequence[str], qfilter: object) -> dict[str, Any]:
+        _refuse("query")
+
+    async def query_fields(self, kind: str, names: Sequence[str] | None) -> dict[str, Any]:
+        _refuse("query")
+
     async def change(self, what: str, edit: Callable[[Draft], T]) -> T:
         _refuse("change the configuration")
 

@@ -27,7 +27,7 @@ from gnttwist.jobs.log import JobLog
 from gnttwist.jobs.opcodes import Opcodes
 from gnttwist.jobs.recovery import Found, load
 from gnttwist.jobs.roster import Roster
-from gnttwist.jobs.services import Services
+from gnttwist.jobs.services import NoQueries, Queries, Services
 from gnttwist.jobs.shelf import Kept
 from gnttwist.jobs.starting import Starter
 from gnttwist.jobs.subscriptions import Subscriptions
@@ -43,6 +43,7 @@ How many keys are removed in one transaction; it holds 128.
 """
 
 NO_VAULT = NoVault()
+NO_QUERIES = NoQueries()
 
 
 class Queue:
@@ -64,6 +65,7 @@ class Queue:
         entropy: Callable[[int], bytes],
         on_fatal: OnFatal,
         vault: Vault = NO_VAULT,
+        queries: Queries = NO_QUERIES,
     ) -> None:
         """
         @param clock: For delays.
@@ -72,6 +74,7 @@ class Queue:
         @param caller: Calls functions on nodes.
         @param entropy: Makes so many random bytes.
         @param on_fatal: Called when the store has failed: the process must end.
+        @param queries: Answers the queries of jobs.
         @param vault: Where jobs' secrets outlive this process.
         """
         self._clock = clock
@@ -79,6 +82,7 @@ class Queue:
         self._store = store
         self._configuration = configuration
         self._caller = caller
+        self._queries = queries
         self._opcodes = opcodes
         self._entropy = entropy
         self._tell_fatal = on_fatal
@@ -129,6 +133,7 @@ class Queue:
             submit=self._intake.submit_for,
             on_fatal=self._on_fatal,
             incident=lambda: self._entropy(6).hex(),
+            queries=self._queries,
         )
         for id, journal in found.journals.items():
             self._locks.restore(id, journal.held(), _had_locks(found.jobs[id]))

@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from gnttwist.config.service import Configuration
+from gnttwist.errors import OperationError
 from gnttwist.jobs.acknowledging import Acknowledgements
 from gnttwist.jobs.calls import NodeCaller
 from gnttwist.jobs.granting import Locks
@@ -38,6 +39,44 @@ class Submit(Protocol):
         """
 
 
+class Queries(Protocol):
+    """
+    Answers the queries of jobs; what there is to be queried lies above jobs.
+    """
+
+    async def query(self, kind: str, fields: Sequence[str], qfilter: object) -> dict[str, Any]:
+        """
+        Answer one, as of now.
+
+        @raise OperationError: It is wrong.
+        """
+
+    def query_fields(self, kind: str, names: Sequence[str] | None) -> dict[str, Any]:
+        """
+        Tell which fields there are.
+
+        @raise OperationError: There is no such kind.
+        """
+
+
+class NoQueries:
+    """
+    There is nothing to be queried.
+    """
+
+    async def query(self, kind: str, fields: Sequence[str], qfilter: object) -> dict[str, Any]:
+        """
+        Refuse.
+        """
+        raise OperationError(f"Query '{kind}' not supported")
+
+    def query_fields(self, kind: str, names: Sequence[str] | None) -> dict[str, Any]:
+        """
+        Refuse.
+        """
+        raise OperationError(f"QueryFields '{kind}' not supported")
+
+
 @frozen
 class Services:
     """
@@ -49,6 +88,7 @@ class Services:
     @ivar submit: Submits further jobs.
     @ivar on_fatal: Called when the store has failed: the process must end.
     @ivar incident: Makes a short name by which a line of the daemon's log can be found.
+    @ivar queries: Answers queries.
     """
 
     clock: IReactorTime
@@ -62,3 +102,4 @@ class Services:
     submit: Submit
     on_fatal: OnFatal
     incident: Callable[[], str]
+    queries: Queries

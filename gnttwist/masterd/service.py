@@ -37,6 +37,7 @@ from gnttwist.masterd.feed import FeedFactory
 from gnttwist.masterd.figures import Counters, Figures
 from gnttwist.masterd.filter_rules import FilterRules
 from gnttwist.masterd.interpreter import Interpreter
+from gnttwist.masterd.job_queries import JobQueries, cluster_row
 from gnttwist.masterd.live import LiveData
 from gnttwist.masterd.luxi import LuxiFactory
 from gnttwist.masterd.methods import Methods
@@ -149,6 +150,21 @@ class MasterDaemon(Service):
         feed = FeedFactory(reactor, self._in_thread, configuration)
         self._to_stop.append(feed.close)
         self._listen(feed, paths.feed_socket, "confd")
+        watcher = WatcherPause(store, paths.watcher_pause, self._in_thread, time.time)
+        await watcher.load()
+        live = LiveData(caller, reactor.seconds)
+
+        def sources() -> Sources:
+            return Sources(
+                configuration.snapshot,
+                live,
+                queue,
+                queue.locks,
+                self._pause,
+                reactor.seconds,
+                lambda: cluster_row(configuration.snapshot, queue.drained, watcher.until),
+            )
+
         queue = Queue(
             clock=reactor,
             now=time.time,
@@ -159,6 +175,7 @@ class MasterDaemon(Service):
             entropy=os.urandom,
             on_fatal=self._fatal,
             vault=vault(paths.job_secrets),
+            queries=JobQueries(sources),
         )
         await queue.start()
         self._to_stop.append(lambda: Deferred.fromCoroutine(queue.stop()))
@@ -173,13 +190,6 @@ class MasterDaemon(Service):
         interpreter = Interpreter(reactor, gc, sys)
         interpreter.startService()
         self._to_stop.append(interpreter.stopService)
-        live = LiveData(caller, reactor.seconds)
-
-        def sources() -> Sources:
-            return Sources(configuration.snapshot, live, queue, queue.locks, self._pause, reactor.seconds)
-
-        watcher = WatcherPause(store, paths.watcher_pause, self._in_thread, time.time)
-        await watcher.load()
         rules = FilterRules(configuration, lambda: queue.last_id, time.time, SystemRandom())
         limits = QueueLimits(configuration, time.time, SystemRandom())
         changes = ConfigChanges(reactor, configuration)

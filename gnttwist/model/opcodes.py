@@ -78,10 +78,12 @@ from gnttwist.model.opcode_node import (
     OpOobCommand,
     OpRestrictedCommand,
 )
+from gnttwist.model.opcode_query import OpClusterConfigQuery, OpQuery, OpQueryFields
 from gnttwist.model.opcode_tags import OpTagsDel, OpTagsGet, OpTagsSearch, OpTagsSet
 
 _ALL: tuple[type[Opcode], ...] = (
     OpClusterActivateMasterIp,
+    OpClusterConfigQuery,
     OpClusterDeactivateMasterIp,
     OpClusterDestroy,
     OpClusterPostInit,
@@ -133,6 +135,8 @@ _ALL: tuple[type[Opcode], ...] = (
     OpNodeSetParams,
     OpOobCommand,
     OpOsDiagnose,
+    OpQuery,
+    OpQueryFields,
     OpRestrictedCommand,
     OpTagsDel,
     OpTagsGet,

@@ -9,6 +9,7 @@ import msgspec
 
 from gnttwist.errors import ECode, OperationError, OpPrereqError, ParameterError
 from gnttwist.model.names import nice_key
+from gnttwist.query.fields.cluster import CLUSTER
 from gnttwist.query.fields.definition import Field, Missing, Resource, cell, unknown
 from gnttwist.query.fields.export import EXPORT
 from gnttwist.query.fields.group import GROUP
@@ -36,6 +37,11 @@ RESOURCES: Mapping[str, Resource[Any]] = {
 What can be queried, by Ganeti's names. A new resource is one module in C{fields} and one line here.
 """
 
+IN_JOBS: Mapping[str, Resource[Any]] = {**RESOURCES, "cluster": CLUSTER}
+"""
+What jobs can query.
+"""
+
 
 TURN = 0.005
 """
@@ -49,27 +55,35 @@ Rows between two looks at the clock: where each is put together from many parame
 
 
 async def query(
-    kind: str, fields: Sequence[str], qfilter: object, sources: Sources, kept: KeptRows | None = None
+    kind: str,
+    fields: Sequence[str],
+    qfilter: object,
+    sources: Sources,
+    kept: KeptRows | None = None,
+    resources: Mapping[str, Resource[Any]] = RESOURCES,
 ) -> dict[str, Any]:
     """
     Answer a query (reference: query, section 2.3).
 
     @param fields: Names, in the order of the answer's columns. One that there is not gives a column without values.
     @param qfilter: The filter as decoded JSON.
+    @param resources: What there is.
     @param kept: Rows of earlier answers; with it, rows may be L{msgspec.Raw}, encoded already.
     @return: C{{"fields": [definition], "data": [[[status, value]]]}}.
     @raise OperationError: The kind is not supported.
     @raise ParameterError: The filter is wrong, or looks at a field that there is not.
     @raise OpPrereqError: The filter names something that there is not.
     """
-    resource = _resource(kind, "Query")
+    resource = _resource(kind, "Query", resources)
     wanted = filters.parse(qfilter)
     columns = [resource.fields.get(each) or unknown(each) for each in fields]
-    data = await _data(kind, columns, wanted, sources, _cells_of, kept)
+    data = await _data(kind, resource, columns, wanted, sources, _cells_of, kept)
     return {"fields": [each.to_wire() for each in columns], "data": data}
 
 
-def query_fields(kind: str, names: Sequence[str] | None = None) -> dict[str, Any]:
+def query_fields(
+    kind: str, names: Sequence[str] | None = None, resources: Mapping[str, Resource[Any]] = RESOURCES
+) -> dict[str, Any]:
     """
     Tell about fields.
 
@@ -77,7 +91,7 @@ def query_fields(kind: str, names: Sequence[str] | None = None) -> dict[str, Any
     @return: C{{"fields": [definition]}}.
     @raise OperationError: The kind is not supported.
     """
-    fields = _resource(kind, "QueryFields").fields
+    fields = _resource(kind, "QueryFields", resources).fields
     wanted = names or sorted((each for each in fields if not fields[each].own), key=nice_key)
     return {"fields": [(fields.get(each) or unknown(each)).to_wire() for each in wanted]}
 
@@ -97,7 +111,7 @@ async def query_values(
     @return: Rows of plain values, C{None} where there is none.
     @raise OpPrereqError: There is no such field, or a name means several rows.
     """
-    resource = _resource(kind, "Query")
+    resource = _resource(kind, "Query", RESOURCES)
     missing = [each for each in fields if each not in resource.fields]
     if missing:
         raise OpPrereqError(f"Unknown output fields selected: {', '.join(missing)}", ECode.INVAL)
@@ -106,18 +120,18 @@ async def query_values(
         return []
     named = ["|", *(["==", resource.name_field, each] for each in there)] if there else None
     columns = [resource.fields[each] for each in fields]
-    return await _data(kind, columns, filters.parse(named), sources, _values_of, kept)
+    return await _data(kind, resource, columns, filters.parse(named), sources, _values_of, kept)
 
 
 async def _data(
     kind: str,
+    resource: Resource[Any],
     columns: Sequence[Field[Any]],
     wanted: filters.Filter,
     sources: Sources,
     make: Make,
     kept: KeptRows | None,
 ) -> list[Any]:
-    resource = RESOURCES[kind]
     rows = await _rows(resource, columns, wanted, sources)
     data: list[Any] = []
     if kept is None:
@@ -156,8 +170,8 @@ def _is_there(resource: Resource[Any], name: str | int, sources: Sources) -> boo
     return True
 
 
-def _resource(kind: str, method: str) -> Resource[Any]:
-    found = RESOURCES.get(kind)
+def _resource(kind: str, method: str, resources: Mapping[str, Resource[Any]]) -> Resource[Any]:
+    found = resources.get(kind)
     if found is None:
         raise OperationError(f"{method} '{kind}' not supported")
     return found

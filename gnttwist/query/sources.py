@@ -85,6 +85,7 @@ class Sources:
     @ivar locks: All locks that are held or waited for.
     @ivar seconds: Monotonic time.
     @ivar pause: Lets others use the reactor for a moment; long answers are made in portions.
+    @ivar cluster: What queries of the cluster itself tell, by field.
     @ivar loaded_jobs: Those that were read from the store for this query, by number.
     """
 
@@ -94,4 +95,5 @@ class Sources:
     locks: Callable[[], Iterable[LockRow]]
     pause: Callable[[], Awaitable[object]]
     seconds: Callable[[], float]
+    cluster: Callable[[], Mapping[str, Any]] = dict
     loaded_jobs: Mapping[int, JobView] = field(factory=dict)

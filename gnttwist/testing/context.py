@@ -41,6 +41,7 @@ class MemoryJobContext:
     @ivar steps: What was done, in order: C{(what, details...)}.
     @ivar lines: The job's log.
     @ivar submitted: Jobs that were submitted.
+    @ivar tables: What can be queried: for each kind the one row, by field.
     @ivar locks: The lock table; other owners may be put in it beforehand.
     """
 
@@ -67,6 +68,7 @@ class MemoryJobContext:
         self.lines: list[str] = []
         self.submitted: list[list[dict[str, Any]]] = []
         self.locks = LockTable()
+        self.tables: dict[str, dict[str, Any]] = {}
         self._answer = answer
         self._stop_at = stop_at
         self._midway = midway
@@ -133,6 +135,24 @@ class MemoryJobContext:
         """
         self._step("config")
         return self.config_now
+
+    async def query(self, kind: str, fields: Sequence[str], qfilter: object) -> dict[str, Any]:
+        """
+        Answer with what the test has put into C{tables}.
+        """
+        self._step("query", kind, list(fields), qfilter)
+        table = self.tables[kind]
+        return {
+            "fields": [{"name": each, "kind": "text" if each in table else "unknown"} for each in fields],
+            "data": [[[0, table[each]] if each in table else [1, None] for each in fields]],
+        }
+
+    async def query_fields(self, kind: str, names: Sequence[str] | None) -> dict[str, Any]:
+        """
+        Answer with the fields of C{tables}.
+        """
+        self._step("query_fields", kind, names)
+        return {"fields": [{"name": each} for each in names or self.tables[kind]]}
 
     async def change(self, what: str, edit: Callable[[Draft], T]) -> T:
         """

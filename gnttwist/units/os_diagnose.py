@@ -2,7 +2,7 @@
 C{OP_OS_DIAGNOSE}: which operating systems can be installed.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -138,11 +138,14 @@ async def diagnose(job: JobContext, op: OpOsDiagnose) -> list[list[Any]]:
     return [
         [FIELDS[name](each, config.cluster) for name in op.output_fields]
         for each in found
-        if (not op.names or each.name in op.names) and _shown(each, config.cluster, op.output_fields)
+        if (not op.names or each.name in op.names) and shown(each, config.cluster, op.output_fields)
     ]
 
 
-def _shown(found: OsInfo, cluster: Cluster, fields: Sequence[str]) -> bool:
+def shown(found: OsInfo, cluster: Cluster, fields: Collection[str]) -> bool:
+    """
+    Whether a list with these fields has it.
+    """
     hiding = {
         "hidden": found.name in cluster.hidden_os,
         "blacklisted": found.name in cluster.blacklisted_os,

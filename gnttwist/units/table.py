@@ -10,6 +10,7 @@ from gnttwist.model import opcode_instance as instance_opcodes
 from gnttwist.model import opcode_instance_disks as disk_opcodes
 from gnttwist.model import opcode_network as network_opcodes
 from gnttwist.model import opcode_node as node_opcodes
+from gnttwist.model import opcode_query as query_opcodes
 from gnttwist.model import opcode_tags as tag_opcodes
 from gnttwist.model.opcode_cluster_modify import OpClusterSetParams
 from gnttwist.model.opcode_instance_modify import OpInstanceSetParams
@@ -27,6 +28,7 @@ from gnttwist.units import (
     node_tasks,
     os_diagnose,
     power,
+    queries,
     tags,
     verify_disks,
 )
@@ -83,6 +85,9 @@ _ALL: tuple[Unit[Any], ...] = (
     Unit(network_opcodes.OpNetworkDisconnect, 1, network_connection.disconnect, others.NETWORK_DISCONNECT),
     Unit(network_opcodes.OpNetworkRemove, 1, network.remove, others.NETWORK_REMOVE),
     Unit(network_opcodes.OpNetworkSetParams, 1, network.modify, others.NETWORK_MODIFY),
+    Unit(query_opcodes.OpClusterConfigQuery, 1, queries.config_query),
+    Unit(query_opcodes.OpQuery, 1, queries.query),
+    Unit(query_opcodes.OpQueryFields, 1, queries.query_fields),
     Unit(tag_opcodes.OpTagsDel, 1, tags.remove),
     Unit(tag_opcodes.OpTagsGet, 1, tags.get),
     Unit(tag_opcodes.OpTagsSearch, 1, tags.search),

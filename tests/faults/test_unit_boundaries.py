@@ -62,6 +62,10 @@ QUERIES: list[dict[str, Any]] = [
     {"OP_ID": "OP_TEST_ALLOCATOR", "direction": "in", "mode": "multi-allocate", "name": "new", "count": 1}
     | {"disks": [], "disk_template": "diskless", "memory": 128, "vcpus": 1, "nics": [], "os": "noop"}
     | {"hypervisor": "fake", "iallocator": "dice"},
+    {"OP_ID": "OP_QUERY", "what": "node", "fields": ["name", "group"], "qfilter": ["=~", "name", "2"]},
+    {"OP_ID": "OP_QUERY", "what": "os", "fields": ["name", "variants"]},
+    {"OP_ID": "OP_QUERY_FIELDS", "what": "network"},
+    {"OP_ID": "OP_CLUSTER_CONFIG_QUERY", "output_fields": ["cluster_name", "drain_flag"]},
     {"OP_ID": "OP_TAGS_GET", "kind": "cluster"},
     {"OP_ID": "OP_TAGS_SEARCH", "pattern": "."},
     {"OP_ID": "OP_NODE_QUERY_STORAGE", "output_fields": ["node", "free"], "storage_type": "file"},

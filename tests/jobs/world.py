@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from attrs import define, field
 from zope.interface import implementer
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
@@ -18,14 +18,17 @@ from twisted.python.failure import Failure
 from gnttwist.config import records
 from gnttwist.config.service import Configuration
 from gnttwist.config.snapshot import Snapshot
+from gnttwist.errors import NodeError, NotAnswering
 from gnttwist.jobs import acknowledging, journal
 from gnttwist.jobs.live import JOB_PREFIX, JobView
 from gnttwist.jobs.opcodes import Opcodes
 from gnttwist.jobs.queue import Queue
 from gnttwist.jobs.recovery import EPOCH_KEY
 from gnttwist.jobs.vault import NoVault, Vault
+from gnttwist.masterd.job_queries import JobQueries, cluster_row
 from gnttwist.model.job import FINAL
 from gnttwist.model.objects import Cluster, Node
+from gnttwist.query.sources import LiveCall, Sources
 from gnttwist.store.interface import Put, Transaction
 from gnttwist.testing.node_calls import Function
 from gnttwist.testing.node_connection import Connection
@@ -196,6 +199,22 @@ class Master:
             entropy=Entropy(len(self.wait(self._store.range(JOB_PREFIX)).entries)).draw,
             on_fatal=self._fatal,
             vault=world.vault,
+            queries=JobQueries(self._sources),
+        )
+
+    def _sources(self) -> Sources:
+        async def silent(calls: Sequence[LiveCall]) -> Sequence[NodeError]:
+            return [NotAnswering("nobody is asked") for _ in calls]
+
+        snapshot = self.configuration.snapshot
+        return Sources(
+            snapshot,
+            silent,
+            self.queue,
+            self.queue.locks,
+            lambda: succeed(None),
+            self.clock.seconds,
+            lambda: cluster_row(snapshot, self.queue.drained, None),
         )
 
     def start(self) -> "Master":

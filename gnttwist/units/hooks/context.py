@@ -183,6 +183,12 @@ class HookedContext:
     async def config(self) -> Snapshot:
         return await self._inner.config()
 
+    async def query(self, kind: str, fields: Sequence[str], qfilter: object) -> dict[str, Any]:
+        return await self._inner.query(kind, fields, qfilter)
+
+    async def query_fields(self, kind: str, names: Sequence[str] | None) -> dict[str, Any]:
+        return await self._inner.query_fields(kind, names)
+
     async def change(self, what: str, edit: Callable[[Draft], T]) -> T:
         await self._begin()
         result = await self._inner.change(what, edit)
