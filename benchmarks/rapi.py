@@ -150,6 +150,7 @@ def _read(wire: ssl.SSLSocket) -> None:
 def _waiters(paths: Paths, target: Target) -> list[Row]:
     pid = int(paths.pid("gnt-rapi").read_text())
     daemon = Process(pid, start_time(pid) or 0)
+    (rate, _, _), alone = _loaded(target, pid)
     before = daemon.memory
     with LuxiClient(paths.luxi_socket) as luxi:
         op = {"OP_ID": "OP_TEST_DELAY", "duration": 3600.0, "on_master": True, "on_nodes": []}
@@ -165,15 +166,27 @@ def _waiters(paths: Paths, target: Target) -> list[Row]:
             began = _cpu(pid)
             together.wait(SECONDS)
             idle = _cpu(pid) - began
-            rate, median, late = load(target, "/2/info", kept=True)
+            (beside, median, late), cost = _loaded(target, pid)
             luxi.call("CancelJob", job, True)
             answered, took = together.get(CONNECTING)
     return [
         (f"{count:.0f} clients wait for a job: memory", f"{memory / 1e6:.0f} MB"),
         ("processor time that they take", f"{100 * idle / SECONDS:.1f} % of a core"),
-        ("GET /2/info meanwhile", f"{rate:6.0f}/s, median {median:.1f} ms, 99% {late:.1f} ms"),
+        ("GET /2/info meanwhile", f"{beside:6.0f}/s, median {median:.1f} ms, 99% {late:.1f} ms"),
+        ("the same, before they came", f"{rate:6.0f}/s"),
+        ("gnt-rapi's processor time for each, before and meanwhile", f"{alone:.2f} / {cost:.2f} ms"),
         (f"from the first of {answered} answers to the last, once it changes", f"{took:.2f} s"),
     ]
+
+
+def _loaded(target: Target, pid: int) -> tuple[tuple[float, float, float], float]:
+    """
+    What L{load} gives, and milliseconds of the daemon's processor time for each request: whatever else runs on the
+    machine changes the former, and hardly the latter.
+    """
+    began = _cpu(pid)
+    measured = load(target, "/2/info", kept=True)
+    return measured, 1000 * (_cpu(pid) - began) / (measured[0] * SECONDS)
 
 
 def _cpu(pid: int) -> float:
