@@ -2,20 +2,23 @@
 Whatever moment the master is killed at: the units that C{test_master_boundaries} has no scenario of.
 """
 
+import random
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
 from gnttwist.units.table import UNITS
-from tests.faults.boundaries import BoundaryTestCase, Scenario, kill, run
+from tests.faults.boundaries import BoundaryTestCase, Scenario, kill, run, say
 from tests.faults.test_master_boundaries import (
     CANCELED,
     DISKLESS,
     ERROR,
     INSTANCE,
+    MANY_KILLS,
     OK,
     QUIET,
     SCENARIOS,
+    SEED,
     hooked_world,
     real_world,
 )
@@ -135,6 +138,18 @@ class UnitBoundaryTests(BoundaryTestCase):
         done = set(_carried_out())
         self.assertEqual(sorted(set(UNITS) - done - set(NO_SCENARIO)), [])
         self.assertEqual([each for each in NO_SCENARIO if each in done or each not in UNITS], [])
+
+    def test_killed_again_and_again(self) -> None:
+        """
+        Three kills, wherever: in the job, in what takes it up, and in what takes that up.
+        """
+        source = random.Random(SEED)
+        undisturbed = {name: run(each) for name, each in MORE.items()}
+        for _ in range(MANY_KILLS):
+            name = source.choice(sorted(MORE))
+            count = len(undisturbed[name].lives[0])
+            self.compare(name, undisturbed[name], [source.randrange(count) for _ in range(3)])
+        say(f"seed {SEED}: {MANY_KILLS} runs of three kills")
 
 
 def _carried_out() -> Iterator[str]:

@@ -123,6 +123,18 @@ class ClusterToolTests(SandboxTestCase):
         self.assertIn("swollen", self.refused("gnt-cluster", "verify-disks").out)
         self.ran("gnt-instance", "remove", "-f", "swollen")
 
+    def test_name_and_address(self) -> None:
+        """
+        The cluster is renamed and named back. Its address is the master's own, so that there is nothing to bring up
+        and it cannot be taken down.
+        """
+        self.ran("gnt-cluster", "rename", "-f", "other.sandbox.test")
+        self.assertIn("Cluster name: other.sandbox.test", self.lines("gnt-cluster", "info"))
+        self.ran("gnt-cluster", "rename", "-f", "cluster.sandbox.test")
+        self.assertIn("wrong_input", self.refused("gnt-cluster", "rename", "-f", "cluster.sandbox.test").err)
+        self.ran("gnt-cluster", "activate-master-ip")
+        self.assertIn("wrong_state", self.refused("gnt-cluster", "deactivate-master-ip", "--yes").err)
+
     def test_simulated(self) -> None:
         """
         Errors can be simulated and, by their codes, be made warnings.
