@@ -8,6 +8,7 @@ import importlib
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from typing import NoReturn
 
 import click
 
@@ -93,7 +94,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     Run a command and exit: 0 when it succeeded, else 1 after one line on stderr.
     """
-    sys.exit(run(arguments))
+    _leave(run(arguments))
+
+
+def _leave(code: int) -> NoReturn:
+    """
+    Exit at once. Python would take everything apart first, which is a fifth of a short command's own time.
+    """
+    try:
+        for each in (sys.stdout, sys.stderr):
+            if each is not None:
+                each.flush()
+    except BrokenPipeError:
+        pass  # The reader has seen enough.
+    except OSError:
+        code = code or 1
+    os._exit(code)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -35,3 +35,41 @@ class StartupTests(SynchronousTestCase):
         """
         loaded = self.loaded(*(module for module, _ in COMMANDS.values()))
         self.assertEqual(loaded & {"twisted", "rich", "cryptography"}, set())
+
+
+class EndTests(SynchronousTestCase):
+    """
+    Tests for the end of C{gnt}.
+    """
+
+    def ended(self, *arguments: str, into: str) -> tuple[int, str]:
+        """
+        How a command ends whose output goes there, and what it says on stderr.
+        """
+        with open(into, "w") as out:
+            done = subprocess.run(
+                [sys.executable, "-c", "from gnttwist.cli.main import main; main()", *arguments],
+                stdout=out,
+                stderr=subprocess.PIPE,
+                text=True,
+                check=False,
+            )
+        return done.returncode, done.stderr
+
+    def test_written(self) -> None:
+        """
+        All that a command prints is written before it ends, and its exit code is told.
+        """
+        path = self.mktemp()
+        self.assertEqual(self.ended("--help", into=path), (0, ""))
+        with open(path) as file:
+            self.assertIn("completion", file.read().splitlines()[-1])
+        self.assertEqual(self.ended("nonsense", into=path)[0], 1)
+
+    def test_full(self) -> None:
+        """
+        Where the output has no space the command fails, and says why.
+        """
+        code, text = self.ended("--help", into="/dev/full")
+        self.assertEqual(code, 1)
+        self.assertIn("No space left", text)
