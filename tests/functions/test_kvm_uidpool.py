@@ -168,7 +168,7 @@ class TakeTests(SynchronousTestCase):
         self.take(Pool([(100, 100)]))
         self.assertEqual(os.fstat(self.leases[0].descriptor).st_ino, path.stat().st_ino)
 
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=30)
     @given(ranges, st.lists(st.booleans(), max_size=30))
     def test_never_twice(self, given: list[tuple[int, int]], steps: list[bool]) -> None:
         """

@@ -105,7 +105,7 @@ class ConversionTests(NodeTestCase):
         self.assertEqual((self.root / "secret").read_bytes(), b"secret")
 
     @given(st.lists(st.tuples(st.integers(0, 2 * MIB - 1), st.binary(min_size=1, max_size=50)), max_size=6))
-    @settings(max_examples=20, deadline=None)
+    @settings(max_examples=20)
     def test_any_data(self, pieces: list[tuple[int, bytes]]) -> None:
         """
         Wherever data and holes are, and whatever was in the target, the copy is the same.

@@ -355,6 +355,4 @@ class LockingTests(SynchronousTestCase):
         """
         Whatever owners do, the table does what the model does, and its promises hold.
         """
-        run_state_machine_as_test(
-            Locking, settings=settings(max_examples=60, stateful_step_count=30, deadline=None)
-        )
+        run_state_machine_as_test(Locking, settings=settings(max_examples=60, stateful_step_count=30))

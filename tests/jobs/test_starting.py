@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import msgspec
 from attrs import define, field
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from twisted.internet.task import Clock
@@ -183,7 +183,6 @@ class StarterTests(SynchronousTestCase):
         queued = sum(each.job.status == "queued" for each in cluster.jobs.values())
         self.assertEqual(len(cluster.starter), queued + len(cluster.starter.runs))
 
-    @settings(deadline=None)
     @given(EVENTS, st.booleans(), st.integers(0, 3))
     def test_nothing_forgotten(self, events: list[tuple[str, Any]], sliced: bool, turns: int) -> None:
         """

@@ -223,7 +223,7 @@ class ModelTests(SynchronousTestCase):
         """
         self.compare(MemoryBackend(self), groups, lambda last: data.draw(st.integers(0, last)))
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     @given(GROUPS, st.data())
     def test_sqlite(self, groups: list[list[Transaction]], data: st.DataObject) -> None:
         """
