@@ -112,7 +112,7 @@ class NodesTests(RAPITestCase):
 
     def test_moving(self) -> None:
         """
-        An instance fails over to another node and back; migration, which there is not yet, is refused by name.
+        An instance fails over to another node and back, and migrates; what there is not yet is refused by name.
         """
         create = {**OPTIONS, "pnode": NODE}
         self.done(("CreateInstance", "create", GUEST, "sharedfile", [{"size": 16}], [], create))
@@ -120,8 +120,11 @@ class NodesTests(RAPITestCase):
             self.done(("FailoverInstance", GUEST, {"target_node": node}))
             (found,) = self.good(("GetInstance", GUEST))
             self.assertEqual((found["pnode"], found["status"]), (node, "running"))
-        (text,) = self.refused(("MigrateInstance", GUEST, {"mode": "live"}))
-        self.assertRegex(text, "^400 Bad Request: .*OP_INSTANCE_MIGRATE")
+        self.done(("MigrateInstance", GUEST, {"mode": "live", "target_node": OTHER}))
+        (found,) = self.good(("GetInstance", GUEST))
+        self.assertEqual((found["pnode"], found["status"]), (OTHER, "running"))
+        (text,) = self.refused(("ReplaceInstanceDisks", GUEST, {"disks": [0], "mode": "replace_auto"}))
+        self.assertRegex(text, "^400 Bad Request: .*OP_INSTANCE_REPLACE_DISKS")
         self.done(("DeleteInstance", GUEST))
 
     def test_disks(self) -> None:
