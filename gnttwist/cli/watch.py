@@ -63,8 +63,15 @@ class Follower:
         revision, jobs, self._moment = self._client.call(
             "WaitForAnyJobChange", None, list(JOB_FIELDS), self.cursor.jobs, PATIENCE, self._moment
         )
+        passing = revision == self.cursor.jobs
         self.cursor = Cursor(revision, self.cursor.config)
-        yield self._event("jobs", jobs=job_events(jobs)) if jobs else {}
+        if not jobs:
+            yield {}
+        elif passing:
+            # Progress is not stored: who goes on after it goes on where the event before it was.
+            yield {"event": "jobs", "jobs": job_events(jobs)}
+        else:
+            yield self._event("jobs", jobs=job_events(jobs))
 
     def _event(self, name: str, **members: Any) -> dict[str, Any]:
         return {"id": str(self.cursor), "event": name, **members}

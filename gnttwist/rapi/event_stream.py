@@ -82,6 +82,8 @@ class Event:
 
     @ivar after: How far everything is told with it.
     @ivar name: C{jobs}, C{objects}, C{begin} or C{snapshot}.
+    @ivar passing: Whether it only tells of progress, which is not stored: it has no id, for who goes on after it goes
+        on where the event before it was.
     """
 
     after: Cursor
@@ -89,6 +91,7 @@ class Event:
     jobs: Sequence[Mapping[str, Any]] = ()
     objects: Sequence[Mapping[str, Any]] = ()
     text: str = ""
+    passing: bool = False
 
     def of(self, wanted: Wanted) -> "Event | None":
         """
@@ -107,6 +110,24 @@ class Event:
             objects = ()
         return evolve(self, jobs=jobs, objects=objects) if jobs or objects else None
 
+    def unheard(self, told: Cursor, heard: Mapping[int, Mapping[str, Any]]) -> "Event | None":
+        """
+        What of it is new to somebody who asked alone for what it had missed, and so may be ahead.
+
+        @param told: How far that went.
+        @param heard: The newest that it told of each job.
+        """
+        after = told.with_what(self.after)
+        if self.name != "jobs":
+            return evolve(self, after=after) if self.after.config > told.config else None
+        if self.passing:
+            return self if self.after.jobs >= told.jobs else None
+        if self.after.jobs <= told.jobs:
+            return None
+        # It may begin before what was told: then lines come again, and jobs that have not changed since.
+        jobs = [new for each in self.jobs if (new := _news(each, heard.get(each["id"]))) is not None]
+        return evolve(self, after=after, jobs=jobs)
+
     def encode(self) -> bytes:
         """
         Its bytes on the wire.
@@ -119,8 +140,17 @@ class Event:
             case _:
                 data = {"text": self.text}
         # JSON has no line breaks here, so one line of data is enough.
-        return b"id: %s\nevent: %s\ndata: %s\n\n" % (
-            str(self.after).encode(),
+        return b"%sevent: %s\ndata: %s\n\n" % (
+            b"" if self.passing else b"id: %s\n" % str(self.after).encode(),
             self.name.encode(),
             msgspec.json.encode(data),
         )
+
+
+def _news(job: Mapping[str, Any], heard: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    if heard is None:
+        return job
+    last = max((line["serial"] for line in heard["log"]), default=0)
+    lines = [line for line in job["log"] if line["serial"] > last]
+    same = all(heard.get(name) == value for name, value in job.items() if name != "log")
+    return None if same and not lines else {**job, "log": lines}

@@ -6,7 +6,7 @@ reads. One that falls behind what is kept is cut off. It can come back with the 
 for what it missed is asked for again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import count, islice
 from typing import Any
 
@@ -79,6 +79,7 @@ class Subscriber:
 
     @ivar next: The number of the event that it gets next.
     @ivar told: How far it was told by what was asked for it alone.
+    @ivar heard: What that told of jobs, until what all hear goes further.
     @ivar may: Whether its user may still read.
     """
 
@@ -88,6 +89,7 @@ class Subscriber:
     _ready: Callable[["Subscriber"], None]
     next: int = 0
     told: Cursor = BEGINNING
+    heard: dict[int, Mapping[str, Any]] = field(factory=dict)
     paused: bool = False
     last: float = 0.0
 
@@ -163,6 +165,7 @@ class EventHub:
         if after is not None:
             first = await self._missed(after)
             subscriber.told = first[-1].after
+            subscriber.heard = {each["id"]: each for event in first for each in event.jobs}
         self._subscribers[id(subscriber)] = subscriber
         request.notifyFinish().addBoth(lambda _: self._gone(subscriber))
         for name, value in (
@@ -264,7 +267,8 @@ class EventHub:
                 continue
             after = Cursor(revision, self._now.config)
             if jobs:
-                self._keep(Event(after, "jobs", jobs=job_events(jobs)))
+                passing = revision == self._now.jobs
+                self._keep(Event(after, "jobs", jobs=job_events(jobs), passing=passing))
             else:
                 self._now = after
 
@@ -325,16 +329,26 @@ class EventHub:
             if subscriber.paused:
                 return
             subscriber.next = kept.number + 1
-            if subscriber.told.covers(kept.event.after):
-                continue
-            if subscriber.wanted.everything:
-                data = kept.encoded
-            else:
-                chosen = kept.event.of(subscriber.wanted)
-                data = b"" if chosen is None else chosen.encode()
+            data = self._bytes_for(subscriber, kept)
             if data:
                 subscriber.last = self._clock.seconds()
                 subscriber.request.write(data)
+
+    def _bytes_for(self, subscriber: Subscriber, kept: Kept) -> bytes:
+        event: Event | None = kept.event
+        if subscriber.told != BEGINNING:
+            event = kept.event.unheard(subscriber.told, subscriber.heard)
+            after = kept.event.after
+            if after.jobs >= subscriber.told.jobs and after.config >= subscriber.told.config:
+                if after.jobs > subscriber.told.jobs and kept.event.name == "jobs":
+                    subscriber.heard = {}
+                if not subscriber.heard:
+                    # From here on it is with all the others.
+                    subscriber.told = BEGINNING
+        if event is kept.event and subscriber.wanted.everything:
+            return kept.encoded
+        chosen = None if event is None else event.of(subscriber.wanted)
+        return b"" if chosen is None else chosen.encode()
 
     def _heartbeat(self) -> None:
         self._beat = self._clock.callLater(HEARTBEAT_EVERY, self._heartbeat)

@@ -90,6 +90,7 @@ progress, and which objects of the configuration have changed.
   says so: load everything again.
 * `kind=` and `job=`, both repeatable, choose. In silence there is a comment every 15 seconds. A client that does not
   read is cut off, and can come back.
+* A job of which only the progress has changed is told in an event without an id: progress is not stored.
 
     curl -N "$RAPI/2/events?kind=job"
 

@@ -44,11 +44,11 @@ class Cursor:
             raise ValueError(f"{text[:40]!r} is no id of an event, such as 17.4")
         return cls(int(found[1]), int(found[2]))
 
-    def covers(self, other: "Cursor") -> bool:
+    def with_what(self, other: "Cursor") -> "Cursor":
         """
-        Whether what the other one stands for was told already.
+        How far somebody is who was told what either stands for.
         """
-        return self.jobs >= other.jobs and self.config >= other.config
+        return Cursor(max(self.jobs, other.jobs), max(self.config, other.config))
 
 
 def job_events(rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:

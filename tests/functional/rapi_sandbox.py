@@ -4,6 +4,7 @@ A sandbox's remote API, asked over real connections.
 
 import json
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -17,6 +18,7 @@ from typing import Any
 from twisted.trial.unittest import TestCase
 
 from gnttwist.paths import Paths
+from gnttwist.sandbox import processes
 from gnttwist.sandbox.layout import read_state
 from gnttwist.sandbox.lifecycle import down
 
@@ -111,3 +113,20 @@ class RAPITestCase(TestCase):
             while not found.endswith(b"}\n") and (more := secured.recv(65536)):
                 found += more
             return found
+
+    def restart_master(self) -> None:
+        """
+        Kill gnt-masterd and start it again.
+        """
+        assert self.directory is not None
+        sandbox = read_state(self.directory)
+        [master] = [each for each in sandbox.daemons if each.daemon == "gnt-masterd"]
+        processes.Process(master.pid, master.started).signal(signal.SIGKILL)
+        _, child = processes.start("gnt-masterd", self.paths)
+        self.addCleanup(child.wait, 30)
+        self.addCleanup(child.terminate)
+
+        def answers() -> bool:
+            return self.ask("GET", "/2/info")[0] == 200
+
+        self.assertTrue(processes.wait_until(answers, 30))

@@ -28,6 +28,8 @@ class Master:
     @ivar jobs: C{(revision, row)}: a row each time that a job changed.
     @ivar objects: C{(revision, change)}.
     @ivar remembers: The revision from which on changes of objects are known.
+    @ivar progress: A row each time that a job went on.
+    @ivar quiet: Whether those who wait are not told.
     """
 
     def __init__(self) -> None:
@@ -36,6 +38,8 @@ class Master:
         self.objects: list[tuple[int, list[Any]]] = []
         self.remembers = 10
         self.away = False
+        self.progress: list[list[Any]] = []
+        self.quiet = False
         self._waiting: list[Deferred[None]] = []
 
     def change_job(self, id: int, status: str, *lines: str) -> None:
@@ -46,6 +50,14 @@ class Master:
         values = [status, [f"TEST({id})"], 0, None, None, None, [status], None]
         log = [[serial, [1, 0], "message", text] for serial, text in enumerate(lines, 1)]
         self.jobs.append((self.revision, [id, values, log]))
+        self._wake()
+
+    def go_on(self, id: int, done: int) -> None:
+        """
+        Let a job's progress change, and nothing that is stored.
+        """
+        values = ["running", [f"TEST({id})"], 0, None, None, None, ["running"], {"x": {"done": done}}]
+        self.progress.append([id, values, []])
         self._wake()
 
     def change_object(self, kind: str, name: str, there: bool = True) -> None:
@@ -80,10 +92,14 @@ class Master:
     def _WaitForAnyJobChange(  # the method's name
         self, ids: list[int] | None, fields: Any, revision: int, timeout: float, moment: int
     ) -> tuple[Any, float]:
+        shown = len(self.progress)
         if ids is not None:
-            return [self.revision, [], 1], timeout
-        newest = {row[0]: row for at, row in self.jobs if at > revision}
-        return ([self.revision, list(newest.values()), 1] if newest else None), timeout
+            return [self.revision, [], shown], timeout
+        newest = {row[0]: row for row in self.progress[moment:]} if timeout else {}
+        newest |= {row[0]: row for at, row in self.jobs if at > revision}
+        # Objects have revisions of the same store.
+        last = max([revision, *(at for at, _ in self.jobs)])
+        return ([last, list(newest.values()), shown] if newest else None), timeout
 
     def _WaitForConfigChange(self, revision: int, timeout: float) -> tuple[Any, float]:
         if revision < self.remembers:
@@ -92,9 +108,15 @@ class Master:
         return ([self.revision, found] if found else None), timeout
 
     def _nothing(self, method: str) -> Any:
-        return [self.revision, [], 1] if method == "WaitForAnyJobChange" else [self.revision, []]
+        return (
+            [self.revision, [], len(self.progress)]
+            if method == "WaitForAnyJobChange"
+            else [self.revision, []]
+        )
 
     def _wake(self) -> None:
+        if self.quiet:
+            return
         waiting, self._waiting = self._waiting, []
         for each in waiting:
             # Calls that were given up are still among them.
@@ -161,7 +183,7 @@ class Request:
         for block in self.written.decode().split("\n\n"):
             lines = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
             if "event" in lines:
-                found.append((lines["id"], lines["event"], msgspec.json.decode(lines["data"])))
+                found.append((lines.get("id", ""), lines["event"], msgspec.json.decode(lines["data"])))
         return found
 
 
@@ -236,6 +258,47 @@ class HubTests(SynchronousTestCase):
         self.clock.advance(0)
         self.assertEqual(self.statuses(again), [(7, "success"), (8, "queued"), (8, "running")])
         self.assertEqual([name for _, name, _ in again.events()], ["objects", "jobs", "jobs"])
+
+    def test_progress(self) -> None:
+        """
+        Progress alone has no id, so that no two events have the same; also who came back hears of it.
+        """
+        first = self.subscribe()
+        self.master.change_job(7, "running")
+        self.clock.advance(0)
+        again = self.subscribe(cursor(first.events()[-1][0]))
+        for done in (1, 2):
+            self.master.go_on(7, done)
+            self.clock.advance(0)
+        self.assertEqual([id for id, _, _ in first.events()], ["10.10", "11.10", "", ""])
+        for client in (first, again):
+            told = [each["progress"] for _, name, data in client.events()[-2:] for each in data["jobs"]]
+            self.assertEqual(told, [{"x": {"done": 1}}, {"x": {"done": 2}}])
+
+    def test_ahead(self) -> None:
+        """
+        Who came back before the others were told of the latest hears each line once, and ids that never go back.
+        """
+        last = cursor(self.subscribe().events()[-1][0])
+        self.master.quiet = True
+        self.master.change_job(7, "running", "first")
+        again = self.subscribe(last)
+        self.master.quiet = False
+        self.master.change_object("node", "n1")
+        self.clock.advance(0)
+        self.master.change_job(7, "running", "first", "second")
+        self.clock.advance(0)
+        lines = [
+            line["payload"]
+            for _, name, data in again.events()
+            if name == "jobs"
+            for each in data["jobs"]
+            for line in each["log"]
+        ]
+        self.assertEqual(lines, ["first", "second"])
+        ids = [cursor(id) for id, _, _ in again.events()]
+        self.assertEqual(ids, sorted(ids, key=lambda each: (each.jobs, each.config)))
+        self.assertEqual(len(ids), len(set(ids)))
 
     def test_too_old(self) -> None:
         """

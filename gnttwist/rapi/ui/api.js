@@ -53,7 +53,7 @@ export async function follow(place, signal, tell) {
       }
       if (found.data === undefined) continue;
       await tell(found.event, JSON.parse(found.data));
-      place.id = found.id;
+      if (found.id) place.id = found.id; // progress alone has none
     }
   }
 }
