@@ -26,5 +26,7 @@ async def events(call: Call) -> Any:
         # Who needs no name to read can read on.
         return call.user is NOBODY or (found is not None and call.route.permission in found.permissions)
 
+    # So that the page offers only what its user may do; it is refused anyway.
+    call.request.setHeader("Gnt-Permissions", ",".join(sorted(call.user.permissions)))
     await call.services.events.subscribe(call.request, wanted, after, may)
     return WRITTEN

@@ -88,6 +88,7 @@ progress, and which objects of the configuration have changed.
 * After a broken connection send the last id in the header `Last-Event-ID`: what was missed is told, nothing twice.
   If that is not known any more, as after a long time or, for objects, a restart of gnt-masterd, the event `snapshot`
   says so: load everything again.
+* The answer's header `Gnt-Permissions` says what the user may do.
 * `kind=` and `job=`, both repeatable, choose. In silence there is a comment every 15 seconds. A client that does not
   read is cut off, and can come back.
 * A job of which only the progress has changed is told in an event without an id: progress is not stored.
@@ -98,7 +99,7 @@ progress, and which objects of the configuration have changed.
 
 `https://MASTER:5080/ui/` shows the cluster in a browser as it changes: nodes, instances, jobs with their logs and
 progress, and who waits for locks. It signs in as a user of the remote API, whose password stays in the page's memory;
-its buttons do what that user may do. Its files need no user and nothing from other hosts.
+its buttons do what that user may do, and it has no others. Its files need no user and nothing from other hosts.
 
 ## Figures
 

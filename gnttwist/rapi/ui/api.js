@@ -31,10 +31,12 @@ async function open(path, options = {}) {
 
 export async function ask(method, path) { return (await open(path, { method })).json(); }
 
-// Calls tell(name, data) for each event; returns when the connection ends. place.id is where to go on.
+// Calls tell(name, data) for each event; returns when the connection ends. place.id is where to go on,
+// place.may what the user may do.
 export async function follow(place, signal, tell) {
   const headers = place.id ? { "Last-Event-ID": place.id } : {};
   const response = await open("/2/events", { headers, signal });
+  place.may = new Set((response.headers.get("Gnt-Permissions") ?? "").split(","));
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
   for (;;) {

@@ -6,12 +6,17 @@ import { byId, confirmed, over, showHealth, showInstances, showJobs, showLocks, 
 const JOBS_SHOWN = 50;
 const LINES_SHOWN = 200;
 const BURST = 300; // milliseconds in which changes are gathered
+const RELAX = 2000; // milliseconds between two times that everything is asked for, however much changes
 const AGAIN = 1500; // milliseconds until a broken connection is tried again
 const USAGE_EVERY = 30000; // milliseconds: what nodes use changes without an event
 
+const place = { id: null, may: new Set() };
 const state = { info: {}, nodes: new Map(), instances: new Map(), jobs: new Map() };
 let ending = null;
 let gathering = null;
+let refreshing = false;
+let refreshed = -RELAX;
+let stale = false;
 
 const named = (list) => new Map(list.map((each) => [each.name, each]));
 
@@ -25,10 +30,28 @@ async function load() {
     ["/2/info", "/2/nodes?bulk=1", "/2/instances?bulk=1", "/2/jobs?bulk=1"].map((path) => ask("GET", path)));
   const before = state.jobs;
   Object.assign(state, { info, nodes: named(nodes), instances: named(instances),
-    jobs: new Map(jobs.map((job) => [job.id, { ...job, lines: before.get(job.id)?.lines }])) });
+    jobs: new Map(jobs.map((job) => [job.id, { ...before.get(job.id), ...job }])) });
   trim();
-  await loadLocks();
+  const active = jobs.filter((job) => !over(job.status)).slice(0, JOBS_SHOWN);
+  await Promise.all([loadLocks(), ...active.map((job) => loadLog(job.id))]);
   show(new Set(state.jobs.keys()));
+}
+
+// What a job has said since it began: events bring only what is new.
+async function loadLog(id) {
+  const { oplog } = await ask("GET", `/2/jobs/${id}`);
+  const job = state.jobs.get(id);
+  if (!job) return;
+  const all = (oplog ?? []).flat().map(([serial, , , payload]) => [serial, payload]).concat([...job.lines ?? []]);
+  job.lines = new Map([...new Map(all)].sort(([a], [b]) => a - b).slice(-LINES_SHOWN));
+  job.whole = true;
+}
+
+async function log(id) {
+  try {
+    await loadLog(id);
+    showJobs(state.jobs, new Set([id]), actions, place.may);
+  } catch (reason) { notice(reason); }
 }
 
 async function loadLocks() {
@@ -46,16 +69,23 @@ async function loadLocks() {
 
 function show(changed) {
   showNodes(state.nodes);
-  showInstances(state.instances, act);
-  showJobs(state.jobs, changed, cancel);
+  showInstances(state.instances, act, place.may);
+  showJobs(state.jobs, changed, actions, place.may);
   showHealth(state.info, state.nodes, state.instances, state.jobs);
 }
 
 function later() {
-  gathering ??= setTimeout(() => {
+  stale = true;
+  if (refreshing) return;
+  gathering ??= setTimeout(async () => {
     gathering = null;
-    refresh().catch(notice);
-  }, BURST);
+    refreshing = true;
+    stale = false;
+    try { await refresh(); } catch (reason) { notice(reason); }
+    refreshing = false;
+    refreshed = performance.now();
+    if (stale) later();
+  }, Math.max(BURST, RELAX - (performance.now() - refreshed)));
 }
 
 // Changes of one burst are asked for together: where a node or an instance changed, the numbers of others did too.
@@ -74,11 +104,11 @@ async function tell(name, data) {
     const lines = state.jobs.get(job.id)?.lines ?? new Map();
     for (const { serial, payload } of log) lines.set(serial, payload);
     for (const serial of [...lines.keys()].slice(0, -LINES_SHOWN)) lines.delete(serial);
-    state.jobs.set(job.id, { ...state.jobs.get(job.id), ...job, lines });
+    state.jobs.set(job.id, { whole: !state.jobs.has(job.id), ...state.jobs.get(job.id), ...job, lines });
   }
   if (data.jobs) {
     trim();
-    showJobs(state.jobs, new Set(data.jobs.map((job) => job.id)), cancel);
+    showJobs(state.jobs, new Set(data.jobs.map((job) => job.id)), actions, place.may);
   }
   later();
 }
@@ -88,7 +118,7 @@ function notice(reason) { byId("notice").textContent = reason instanceof Error ?
 const pause = (time) => new Promise((resolve) => { setTimeout(resolve, time); });
 
 async function stay(signal) {
-  const place = { id: null };
+  place.id = null;
   while (!signal.aborted) {
     try {
       await follow(place, signal, tell);
@@ -122,6 +152,7 @@ async function change(question, method, path) {
 const act = (verb, name, instance) =>
   change(`${name} the instance ${instance}?`, verb === "reboot" ? "POST" : "PUT", `/2/instances/${encodeURIComponent(instance)}/${verb}`);
 const cancel = (job) => change(`Cancel job ${job}?`, "DELETE", `/2/jobs/${job}`);
+const actions = { cancel, log };
 
 byId("sign-in").addEventListener("submit", async (event) => {
   event.preventDefault();

@@ -52,11 +52,11 @@ export function showNodes(nodes) {
   }));
 }
 
-export function showInstances(instances, act) {
+export function showInstances(instances, act, may) {
   replace(byId("instances"), sorted(instances).map((instance) => {
     const actions = make("td", { class: "actions" });
     const down = /down$/.test(instance.status);
-    for (const [verb, name] of down ? [["startup", "Start"]] : [["shutdown", "Stop"], ["reboot", "Reboot"]]) {
+    if (may.has("power")) for (const [verb, name] of down ? [["startup", "Start"]] : [["shutdown", "Stop"], ["reboot", "Reboot"]]) {
       actions.append(make("button", { type: "button", "aria-label": `${name} ${instance.name}`,
         onclick: () => act(verb, name, instance.name) }, name));
     }
@@ -83,12 +83,15 @@ export const over = (status) => ["success", "error", "canceled"].includes(status
 
 const text = (value) => (typeof value === "string" ? value : JSON.stringify(value));
 
-function jobRow(job, cancel) {
+function jobRow(job, { cancel, log }, may) {
   const kind = job.status === "success" ? "good" : job.status === "error" ? "bad" : "";
   const row = make("li", { "data-job": job.id, "data-status": job.status }, make("strong", {}, `${job.id} `),
     (job.summary ?? []).join(", "), " ", make("span", { class: kind }, job.status), " ");
-  if (["queued", "waiting"].includes(job.status)) {
+  if (may.has("jobs") && ["queued", "waiting"].includes(job.status)) {
     row.append(make("button", { type: "button", "aria-label": `Cancel job ${job.id}`, onclick: () => cancel(job.id) }, "Cancel"));
+  }
+  if (!job.whole && over(job.status)) {
+    row.append(make("button", { type: "button", "aria-label": `Log of job ${job.id}`, onclick: () => log(job.id) }, "Log"));
   }
   if (!over(job.status)) {
     for (const [what, { done, total, unit }] of Object.entries(job.progress ?? {})) {
@@ -101,11 +104,11 @@ function jobRow(job, cancel) {
   return row;
 }
 
-export function showJobs(jobs, changed, cancel) {
+export function showJobs(jobs, changed, actions, may) {
   const list = byId("jobs");
   const rows = [...jobs.values()].sort((a, b) => b.id - a.id);
   const old = new Map([...list.children].map((row) => [Number(row.dataset.job), row]));
-  replace(list, rows.map((job) => (!changed.has(job.id) && old.get(job.id)) || jobRow(job, cancel)));
+  replace(list, rows.map((job) => (!changed.has(job.id) && old.get(job.id)) || jobRow(job, actions, may)));
 }
 
 export function showLocks(locks) {
