@@ -3,9 +3,12 @@ A real browser, for tests of the page.
 """
 
 import json
+import os
 import shutil
 import subprocess
+from base64 import b64decode
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any
 
 from tests.functional.rapi_sandbox import TIMEOUT, RAPITestCase
@@ -130,6 +133,13 @@ class PageTestCase(RAPITestCase):
         browser.run(SIGN_IN, name, password)
         browser.until('return document.querySelector("#nodes tr") !== null;')
         return browser
+
+    def keep_screenshot(self, browser: Browser, name: str) -> None:
+        """
+        Leave a picture where CI asks for what is to be kept.
+        """
+        if directory := os.environ.get("CI_ARTIFACTS"):
+            (Path(directory) / f"{name}.png").write_bytes(b64decode(browser.screenshot()))
 
     def create(self, name: str, **changed: Any) -> int:
         """

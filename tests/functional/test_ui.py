@@ -55,6 +55,7 @@ class PageTests(PageTestCase):
         browser.run("window.same = true;")
         browser.until(ENDED, self.job())
         self.power(browser)
+        self.keep_screenshot(browser, "ui")
         self.restart()
         browser.until(ENDED, self.job())
         self.assertTrue(browser.run("return window.same;"))
