@@ -3,7 +3,7 @@ Figures for monitoring: counted as things happen, put together when they are ask
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from attrs import define, field
@@ -121,12 +121,17 @@ class Counters:
         self.calls.setdefault(key, Series()).add(seconds, succeeded=succeeded)
 
 
+async def _nobody() -> Mapping[str, Any]:
+    return {}
+
+
 @define(eq=False, repr=False)
 class Figures:
     """
     Answers QueryMetrics.
 
     @ivar counters: What is counted as it happens.
+    @ivar confd: Asks the candidates' gnt-confd what they have counted, by node.
     @ivar _certificates: By file, when its certificate ends, in seconds since the epoch.
     @ivar _opcodes: Ended opcodes by OP_ID.
     @ivar _queued: How long jobs were queued.
@@ -137,6 +142,7 @@ class Figures:
     _now: Callable[[], float]
     _jobs: Jobs
     _certificates: Callable[[], Mapping[str, float]]
+    confd: Callable[[], Awaitable[Mapping[str, Any]]] = _nobody
     _opcodes: dict[str, Series] = field(factory=dict, init=False)
     _queued: Series = field(factory=Series, init=False)
     _following: Deferred[None] | None = field(default=None, init=False)

@@ -23,6 +23,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.usage import UsageError
 
+from gnttwist.client.confd_async import TwistedNetwork
 from gnttwist.client.nodes import HTTPNodeCaller
 from gnttwist.config.exporter import Exporter
 from gnttwist.config.service import Configuration
@@ -31,6 +32,7 @@ from gnttwist.jobs.limits import node_patience
 from gnttwist.jobs.opcodes import Opcodes
 from gnttwist.jobs.queue import Queue
 from gnttwist.masterd.compaction import Compaction
+from gnttwist.masterd.confd_figures import ConfdFigures
 from gnttwist.masterd.config_changes import ConfigChanges
 from gnttwist.masterd.distribution import Distribution
 from gnttwist.masterd.feed import FeedFactory
@@ -195,7 +197,14 @@ class MasterDaemon(Service):
         changes = ConfigChanges(reactor, configuration)
         changes.start()
         self._to_stop.append(changes.stop)
-        figures = Figures(counters, time.time, queue, self._certificates)
+        confd = ConfdFigures(
+            TwistedNetwork(reactor),
+            time.time,
+            self._in_thread,
+            paths.hmac_key,
+            lambda: configuration.snapshot,
+        )
+        figures = Figures(counters, time.time, queue, self._certificates, confd.tell)
         figures.start()
         self._to_stop.append(figures.stop)
         methods = Methods(

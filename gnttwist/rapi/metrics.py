@@ -53,6 +53,7 @@ class Scrape(Collector):
         yield from self._jobs()
         yield from self._calls()
         yield from self._cluster()
+        yield from self._confd()
         days = GaugeMetricFamily("gnt_certificate_expiry_days", "Until a certificate ends.", labels=["file"])
         for name, ends in {**self._master["certificates"], **self._certificates}.items():
             days.add_metric([name], (ends - self._now) / SECONDS_A_DAY)
@@ -117,6 +118,19 @@ class Scrape(Collector):
         for row in self._nodes:
             guests.add_metric([row[0]], row[6] or 0)
         yield guests
+
+    def _confd(self) -> Iterator[Metric]:
+        for name, text in (
+            ("answered", "Questions that gnt-confd answered"),
+            ("unsigned", "Datagrams to gnt-confd that were not signed"),
+            ("silent", "Signed datagrams that met gnt-confd's silence"),
+            ("limited", "Datagrams to gnt-confd beyond what their source may send"),
+            ("unusable", "Configurations that gnt-confd could not take into service"),
+        ):
+            family = CounterMetricFamily(f"gnt_confd_{name}", f"{text}, of nodes that tell.", labels=["node"])
+            for node, counted in self._master["confd"].items():
+                family.add_metric([node], counted[name])
+            yield family
 
 
 def _summaries(

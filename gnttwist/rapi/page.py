@@ -119,10 +119,11 @@ gnt-rapi itself. The names below begin with `gnt_`.
 | `node_memory_bytes`, `node_memory_free_bytes` | of each node that answers |
 | `node_disk_bytes`, `node_disk_free_bytes` | the same |
 | `certificate_expiry_days` | of the master's client.pem and rapi.pem, and of the cluster's server.pem |
+| `confd_answered_total`; `unsigned`, `silent`, `limited`, `unusable` | what each candidate's gnt-confd counted |
 | `rapi_waiting` | requests that wait for jobs |
 
-gnt-confd's answers are not among them: it tells gnt-masterd nothing, and gnt-rapi asks nobody else. Each gnt-confd
-answers that itself, to `gnt confd query statistics`.
+gnt-masterd asks each candidate's gnt-confd for its figures, ten at most; one that does not answer within half a
+second is left out. Of one with several processes (`--workers`) one tells its own.
 
 ## When something is wrong
 

@@ -143,6 +143,8 @@ class MetricsTests(RAPITestCase):
         self.assertGreater(min(expiries.values()), 1000)
         waits = {each.name: each.value for each in families["gnt_lock_wait_seconds"].samples}
         self.assertGreater(waits["gnt_lock_wait_seconds_count"], 0)
+        (confd,) = families["gnt_confd_answered"].samples
+        self.assertEqual(confd.labels, {"node": NODE})
         self.assertEqual([each.labels for each in families["gnt_rpc_running"].samples], [{"node": NODE}])
         self.assertGreater(families["gnt_node_memory_bytes"].samples[0].value, 2**20)
         self.assertIn("process_resident_memory_bytes", families)
