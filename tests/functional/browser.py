@@ -77,7 +77,11 @@ class Browser:
             "if (found) done(found); else setTimeout(look, 50); }; look();"
         )
         body = {"script": waiting, "args": arguments}
-        return self._call("POST", f"{self._session}/execute/async", body)
+        try:
+            return self._call("POST", f"{self._session}/execute/async", body)
+        except AssertionError as reason:
+            shown = self.run("return document.body.innerText;")
+            raise AssertionError(f"{reason}: {script} of {arguments}; the page shows: {shown}") from reason
 
     def screenshot(self) -> str:
         """
