@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from base64 import b64decode
 from http.client import HTTPConnection
 from pathlib import Path
@@ -82,6 +83,15 @@ class Browser:
         except AssertionError as reason:
             shown = self.run("return document.body.innerText;")
             raise AssertionError(f"{reason}: {script} of {arguments}; the page shows: {shown}") from reason
+
+    def until_at(self, url: str) -> None:
+        """
+        Wait until the page has gone there, if only to be told that it cannot be had.
+        """
+        deadline = time.monotonic() + TIMEOUT
+        while (found := self._call("GET", f"{self._session}/url")) != url:
+            # Each question is a round trip through the driver and the browser, which is pause enough.
+            assert time.monotonic() < deadline, found
 
     def screenshot(self) -> str:
         """

@@ -51,6 +51,23 @@ class FaultTests(PageTestCase):
         self.assertEqual(told, "wrong user or password")
         self.assertTrue(browser.run('return document.getElementById("board").hidden;'))
 
+    def test_master_moved(self) -> None:
+        """
+        When another node is the master the page goes there by itself.
+        """
+        op = {"OP_ID": "OP_TEST_DELAY", "duration": 1.5, "on_master": True, "on_nodes": []}
+        browser = self.signed_in()
+        self.assertEqual(self.ask("POST", "/2/jobs", {"ops": [op]})[0], 200)
+        for name, text in (
+            ("node_primary_ips", "other.sandbox.test 127.0.0.1\n"),
+            ("master_node", "other.sandbox.test\n"),
+        ):
+            file = self.paths.ssconf(name)
+            file.chmod(0o644)
+            file.write_text(text)
+        # Nobody listens there, so that the browser shows where it wanted to go, and nothing else.
+        browser.until_at("https://127.0.0.1:5080/ui/")
+
     def test_master_killed(self) -> None:
         """
         While a job is followed gnt-masterd is killed and started again: the page and the events go on by themselves,

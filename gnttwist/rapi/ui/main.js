@@ -81,7 +81,7 @@ function later() {
     gathering = null;
     refreshing = true;
     stale = false;
-    try { await refresh(); } catch (reason) { notice(reason); }
+    try { await refresh(); } catch (reason) { if (!moved(reason)) notice(reason); }
     refreshing = false;
     refreshed = performance.now();
     if (stale) later();
@@ -124,11 +124,19 @@ async function stay(signal) {
       await follow(place, signal, tell);
     } catch (reason) {
       if (signal.aborted) return;
-      if (reason instanceof Refused && [307, 401, 403].includes(reason.status)) return leave(reason.message);
+      if (moved(reason)) return undefined;
+      if (reason instanceof Refused && [401, 403].includes(reason.status)) return leave(reason.message);
     }
     byId("connection").textContent = "Connection lost; trying again";
     await pause(AGAIN);
   }
+}
+
+// The page is sent on as everything else is; the new master's asks to sign in again.
+function moved(reason) {
+  const elsewhere = reason instanceof Refused && reason.status === 307;
+  if (elsewhere) location.reload();
+  return elsewhere;
 }
 
 function leave(text) {
