@@ -14,12 +14,7 @@ from gnttwist.cli.output import plain, print_json, print_members, print_table
 from gnttwist.cli.session import Session, json_option, pass_session
 from gnttwist.client import confd
 from gnttwist.errors import ECode, OpPrereqError
-from gnttwist.wire.confd import ARGUMENT, INTERNAL, UNKNOWN_ENTRY
-
-STATISTICS = 1004
-"""
-Each daemon's own counters, which differ.
-"""
+from gnttwist.wire.confd import ARGUMENT, INTERNAL, STATISTICS, UNKNOWN_ENTRY
 
 QUERIES = {
     "ping": 0,

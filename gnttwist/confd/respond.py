@@ -11,12 +11,17 @@ from gnttwist.confd.answers import TOO_LONG, Answers
 from gnttwist.confd.limits import MULTIPLE, Replays, SourceLimits
 from gnttwist.errors import Rejected
 from gnttwist.net.datagram import Address
-from gnttwist.wire.confd import MAX_REPLY, OK, PROTOCOL, Reply, Signed, encode_prepared, open_request, prepare
-
-STATISTICS = 1004
-"""
-The type that asks for the daemon's counters.
-"""
+from gnttwist.wire.confd import (
+    MAX_REPLY,
+    OK,
+    PROTOCOL,
+    STATISTICS,
+    Reply,
+    Signed,
+    encode_prepared,
+    open_request,
+    prepare,
+)
 
 
 @define

@@ -15,11 +15,7 @@ from gnttwist.client.confd import NoAnswer
 from gnttwist.client.confd_async import ConfdClient, Network
 from gnttwist.config.snapshot import Snapshot
 from gnttwist.model.objects import Node
-
-STATISTICS = 1004
-"""
-gnt-confd's own type of question.
-"""
+from gnttwist.wire.confd import STATISTICS
 
 MOST = 10
 """

@@ -121,17 +121,13 @@ class Counters:
         self.calls.setdefault(key, Series()).add(seconds, succeeded=succeeded)
 
 
-async def _nobody() -> Mapping[str, Any]:
-    return {}
-
-
 @define(eq=False, repr=False)
 class Figures:
     """
     Answers QueryMetrics.
 
     @ivar counters: What is counted as it happens.
-    @ivar confd: Asks the candidates' gnt-confd what they have counted, by node.
+    @ivar _confd: Asks the candidates' gnt-confd what they have counted, by node.
     @ivar _certificates: By file, when its certificate ends, in seconds since the epoch.
     @ivar _opcodes: Ended opcodes by OP_ID.
     @ivar _queued: How long jobs were queued.
@@ -142,7 +138,7 @@ class Figures:
     _now: Callable[[], float]
     _jobs: Jobs
     _certificates: Callable[[], Mapping[str, float]]
-    confd: Callable[[], Awaitable[Mapping[str, Any]]] = _nobody
+    _confd: Callable[[], Awaitable[Mapping[str, Any]]]
     _opcodes: dict[str, Series] = field(factory=dict, init=False)
     _queued: Series = field(factory=Series, init=False)
     _following: Deferred[None] | None = field(default=None, init=False)
@@ -154,9 +150,15 @@ class Figures:
         self._following = following = Deferred.fromCoroutine(self._follow())
         following.addBoth(self._ended)
 
-    def tell(self) -> dict[str, Any]:
+    async def tell(self) -> dict[str, Any]:
         """
-        The figures as of now, as JSON values; what takes time is not among them.
+        The figures as of now, as JSON values.
+        """
+        return {**self.counted(), "confd": await self._confd()}
+
+    def counted(self) -> dict[str, Any]:
+        """
+        Those that this process has counted itself.
         """
         unended = [each.job for each in self._jobs.recent() if each.job.status not in FINAL]
         received = [_float(each.received_timestamp) for each in unended if each.status == "queued"]

@@ -299,7 +299,7 @@ class Methods:
         return self._info.of(self._config())
 
     async def _metrics(self, call: luxi.QueryMetrics, peer: Peer, message: bytes) -> dict[str, Any]:
-        return {**self._figures.tell(), "confd": await self._figures.confd()}
+        return await self._figures.tell()
 
 
 def _check_not_locking(locking: bool) -> None:

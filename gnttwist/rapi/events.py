@@ -351,9 +351,16 @@ class EventHub:
         return b"" if chosen is None else chosen.encode()
 
     def _heartbeat(self) -> None:
-        self._beat = self._clock.callLater(HEARTBEAT_EVERY, self._heartbeat)
+        self._beats(list(self._subscribers.values()))
+
+    def _beats(self, left: list[Subscriber]) -> None:
+        """
+        See to these subscribers, a part of them in each turn.
+        """
         now = self._clock.seconds()
-        for each in list(self._subscribers.values()):
+        for each in left[:SERVED_AT_ONCE]:
+            if id(each) not in self._subscribers:
+                continue
             if not each.may():
                 self._cut_off(each)
             elif not each.paused and now - each.last >= HEARTBEAT_EVERY / 2:
@@ -361,6 +368,10 @@ class EventHub:
                 each.request.write(HEARTBEAT)
             elif each.paused and self._kept and each.next < self._kept[0].number:
                 self._cut_off(each)
+        if left := left[SERVED_AT_ONCE:]:
+            self._beat = self._clock.callLater(0, self._beats, left)
+        else:
+            self._beat = self._clock.callLater(HEARTBEAT_EVERY, self._heartbeat)
 
     def _cut_off(self, subscriber: Subscriber) -> None:
         """

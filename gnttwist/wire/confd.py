@@ -33,6 +33,11 @@ MAX_SKEW = 300
 Seconds by which the client's clock may differ: the seed's five minutes.
 """
 
+STATISTICS = 1004
+"""
+Our own type of question: what the daemon has counted. Its answer is another one each time.
+"""
+
 PROTOCOL = 1
 
 OK, ERROR, NOT_IMPLEMENTED = 0, 1, 2

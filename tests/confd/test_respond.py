@@ -15,9 +15,9 @@ from gnttwist.client.confd import Question, enough
 from gnttwist.confd.answers import Answers
 from gnttwist.confd.keys import ROLLOVER, Keys
 from gnttwist.confd.limits import REPLAYS, SOURCES, Replays, SourceLimits
-from gnttwist.confd.respond import STATISTICS, Responder
+from gnttwist.confd.respond import Responder
 from gnttwist.errors import Rejected
-from gnttwist.wire.confd import MAGIC, Reply, decode_reply, encode_prepared, prepare, seal
+from gnttwist.wire.confd import MAGIC, STATISTICS, Reply, decode_reply, encode_prepared, prepare, seal
 from tests.confd.test_answers import answers_from, config
 
 KEY = b"secret\n"

@@ -29,7 +29,6 @@ from twisted.trial.unittest import SkipTest, TestCase
 from gnttwist.client.confd import Answered, NoAnswer, Question, ask
 from gnttwist.client.confd_async import AsyncioNetwork, ConfdClient, TwistedNetwork
 from gnttwist.confd.limits import REPLAYS
-from gnttwist.confd.respond import STATISTICS
 from gnttwist.confd.service import Config, compose
 from gnttwist.confd.workers import Workers
 from gnttwist.config import records
@@ -41,6 +40,7 @@ from gnttwist.net.datagram import DatagramService
 from gnttwist.paths import Paths
 from gnttwist.store.interface import Transaction
 from gnttwist.testing.store import MemoryStore
+from gnttwist.wire.confd import STATISTICS
 from tests.config.objects import CLUSTER, EMPTY, instance, node
 
 reactor: Any = _reactor

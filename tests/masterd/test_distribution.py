@@ -96,13 +96,13 @@ class Nodes:
         """
         Nothing is ever aborted.
         """
-        raise NotImplementedError
+        raise AssertionError("a distribution is not aborted")
 
     def forget(self, node: Node, keys: Sequence[str]) -> Deferred[None]:
         """
         There are no keys.
         """
-        raise NotImplementedError
+        raise AssertionError("calls without keys are not forgotten")
 
 
 class DistributionTests(SynchronousTestCase):

@@ -80,6 +80,13 @@ def job(status: Status, *times: int) -> Job:
     )
 
 
+async def confd() -> dict[str, Any]:
+    """
+    What gnt-confd has counted.
+    """
+    return {"node1": {"answered": 3}}
+
+
 class FiguresTests(SynchronousTestCase):
     """
     Tests for L{Figures}.
@@ -87,7 +94,7 @@ class FiguresTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.queue, self.counters = FakeQueue(), Counters()
-        self.figures = Figures(self.counters, lambda: 200.0, self.queue, lambda: {"server.pem": 5.0})
+        self.figures = Figures(self.counters, lambda: 200.0, self.queue, lambda: {"server.pem": 5.0}, confd)
         self.figures.start()
 
     def test_from_the_start(self) -> None:
@@ -97,23 +104,30 @@ class FiguresTests(SynchronousTestCase):
         ended = job("success", 103, 104, 110)
         self.queue.change(ended)
         self.queue.change(job("error", 101, 101, 102), msgspec.structs.replace(ended, archived=True))
-        told = self.figures.tell()
+        told = self.figures.counted()
         self.assertEqual(told["opcodes"], {"OP_TEST_DELAY": [2, 1, 7.0]})
         self.assertEqual(told["queued"], [2, 0, 4.0])
         self.assertEqual(self.queue.asked[:2], [({0}, 0), (None, 41)])
+
+    def test_told(self) -> None:
+        """
+        What gnt-confd has counted is told with the rest.
+        """
+        told = self.successResultOf(Deferred.fromCoroutine(self.figures.tell()))
+        self.assertEqual(told, {**self.figures.counted(), "confd": {"node1": {"answered": 3}}})
 
     def test_stopped(self) -> None:
         """
         A stop ends the wait for jobs without a word.
         """
         self.figures.stop()
-        self.assertEqual(self.figures.tell()["opcodes"], {})
+        self.assertEqual(self.figures.counted()["opcodes"], {})
 
     def test_locks_and_certificates(self) -> None:
         """
         What waiting for locks has cost is told, and when certificates end.
         """
-        told = self.figures.tell()
+        told = self.figures.counted()
         self.assertEqual((told["lock_waits"], told["certificates"]), ([4, 1, 2.5], {"server.pem": 5.0}))
 
     def test_calls(self) -> None:
@@ -123,10 +137,10 @@ class FiguresTests(SynchronousTestCase):
         for _ in range(2):
             self.counters.calling("node1")
         self.counters.called("node1", "version", 0.5, succeeded=True)
-        told: dict[str, Any] = self.figures.tell()
+        told: dict[str, Any] = self.figures.counted()
         self.assertEqual((told["running"], told["calls"]), ({"node1": 1}, [["node1", "version", 1, 0, 0.5]]))
         self.counters.called("node1", "version", 0.5, succeeded=False)
-        told = self.figures.tell()
+        told = self.figures.counted()
         self.assertEqual((told["running"], told["calls"]), ({}, [["node1", "version", 2, 1, 1.0]]))
 
     def test_jobs(self) -> None:
@@ -138,5 +152,5 @@ class FiguresTests(SynchronousTestCase):
         self.queue.unended = [
             View(Job(id=each, ops=[queued], seed="", received_timestamp=(each, 0))) for each in ages
         ]
-        told = self.figures.tell()
+        told = self.figures.counted()
         self.assertEqual((told["jobs"], told["oldest_queued"]), ({"queued": 2}, 50.0))

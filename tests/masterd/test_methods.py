@@ -175,6 +175,13 @@ async def nobody(calls: Sequence[LiveCall]) -> Sequence[Any]:
     raise AssertionError("no node is asked")
 
 
+async def nothing_counted() -> dict[str, Any]:
+    """
+    No gnt-confd answers.
+    """
+    return {}
+
+
 class MethodsTests(SynchronousTestCase):
     """
     Tests for L{Methods}.
@@ -203,7 +210,7 @@ class MethodsTests(SynchronousTestCase):
             self.watcher,
             QueueLimits(self.configuration, lambda: self.now, Random(1)),
             ConfigChanges(self.clock, self.configuration),
-            Figures(Counters(), lambda: self.now, self.queue, dict),
+            Figures(Counters(), lambda: self.now, self.queue, dict, nothing_counted),
         )
 
     def answering(self, call: luxi.Call) -> Deferred[Answer]:
