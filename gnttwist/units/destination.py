@@ -10,12 +10,13 @@ from gnttwist.config.draft import Draft
 from gnttwist.config.parameters import group_ipolicy
 from gnttwist.config.snapshot import Snapshot
 from gnttwist.errors import ECode, NodeError
-from gnttwist.jobs.context import JobContext
+from gnttwist.jobs.context import JobContext, LockMode
 from gnttwist.model.objects import Instance, Node
 from gnttwist.model.opcode_instance import OpInstanceFailover, OpInstanceMigrate
-from gnttwist.units import placement, running
+from gnttwist.units import os_check, placement, running
 from gnttwist.units.iallocation import BUILT_IN, SHORTCUT
 from gnttwist.units.policy import specification, violations
+from gnttwist.units.target import locked
 from gnttwist.units.values import refuse
 
 Leaving = OpInstanceFailover | OpInstanceMigrate
@@ -89,6 +90,44 @@ async def choose(
             ECode.NORES,
         )
     return node
+
+
+async def reserve(job: JobContext, op: Leaving) -> tuple[Snapshot, Instance, list[Node]]:
+    """
+    Get the locks of an instance and of all nodes that it may go to.
+
+    @return: What the configuration has then, and those nodes that still will do.
+    @raise OpPrereqError: There is none.
+    """
+    config = await job.config()
+    nodes = candidates(config, running.find(config, op.instance_name, op.instance_uuid), op)
+    config, instance = await locked(
+        job,
+        op.instance_name,
+        op.instance_uuid,
+        node=LockMode.EXCLUSIVE,
+        resources=LockMode.EXCLUSIVE,
+        others=nodes,
+    )
+    locks = {each.uuid for each in nodes}
+    return config, instance, [each for each in candidates(config, instance, op) if each.uuid in locks]
+
+
+async def settle(
+    job: JobContext, config: Snapshot, instance: Instance, nodes: Sequence[Node], op: Leaving, needed: int
+) -> Node:
+    """
+    Choose one of the nodes, see that all is well there, and give back the others' locks.
+
+    @param needed: MiB of memory.
+    @raise OpPrereqError: It is not.
+    """
+    target = await choose(job, config, instance, nodes, needed)
+    allowed(config, instance, target, op)
+    await os_check.bridges_there(job, config, target, instance)
+    others = [each.uuid for each in nodes if each != target]
+    await job.release([name for uuid in others for name in (f"node/{uuid}", f"node-res/{uuid}")])
+    return target
 
 
 def allowed(config: Snapshot, instance: Instance, target: Node, op: Leaving) -> None:

@@ -5,12 +5,11 @@ C{OP_INSTANCE_FAILOVER}: an instance goes to another node that sees its disks.
 from gnttwist.config.parameters import fill_be
 from gnttwist.config.snapshot import Snapshot
 from gnttwist.errors import NodeError, OpExecError
-from gnttwist.jobs.context import JobContext, LockMode
+from gnttwist.jobs.context import JobContext
 from gnttwist.model.objects import Instance
 from gnttwist.model.opcode_instance import OpInstanceFailover
-from gnttwist.units import os_check, running
-from gnttwist.units.destination import allowed, candidates, choose, moved
-from gnttwist.units.target import locked
+from gnttwist.units import running
+from gnttwist.units.destination import moved, reserve, settle
 from gnttwist.units.values import refuse
 
 
@@ -23,24 +22,9 @@ async def failover(job: JobContext, op: OpInstanceFailover) -> None:
     running.patience(op.shutdown_timeout, "shutdown_timeout")
     if op.cleanup:
         raise refuse("cleanup: failing over leaves nothing; to mend a migration, use OP_INSTANCE_MIGRATE")
-    config = await job.config()
-    nodes = candidates(config, running.find(config, op.instance_name, op.instance_uuid), op)
-    config, instance = await locked(
-        job,
-        op.instance_name,
-        op.instance_uuid,
-        node=LockMode.EXCLUSIVE,
-        resources=LockMode.EXCLUSIVE,
-        others=nodes,
-    )
-    locks = {each.uuid for each in nodes}
-    nodes = [each for each in candidates(config, instance, op) if each.uuid in locks]
+    config, instance, nodes = await reserve(job, op)
     needed = fill_be(config, instance)["maxmem"] if instance.admin_state == "up" else 0
-    target = await choose(job, config, instance, nodes, needed)
-    allowed(config, instance, target, op)
-    await os_check.bridges_there(job, config, target, instance)
-    others = [each.uuid for each in nodes if each != target]
-    await job.release([name for uuid in others for name in (f"node/{uuid}", f"node-res/{uuid}")])
+    target = await settle(job, config, instance, nodes, op, needed)
     if op.dry_run:
         return
     await _stop(job, op, config, instance)

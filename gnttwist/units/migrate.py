@@ -10,15 +10,14 @@ from typing import Any
 from gnttwist.config.parameters import fill_hv
 from gnttwist.config.snapshot import Snapshot
 from gnttwist.errors import ECode, NodeError, OpExecError
-from gnttwist.jobs.context import JobContext, LockMode
+from gnttwist.jobs.context import JobContext
 from gnttwist.model.objects import Instance, Node
 from gnttwist.model.opcode_instance import OpInstanceFailover, OpInstanceMigrate
-from gnttwist.units import os_check, running
-from gnttwist.units.destination import allowed, candidates, choose, moved
+from gnttwist.units import running
+from gnttwist.units.destination import moved, reserve, settle
 from gnttwist.units.encode import instance_dict
 from gnttwist.units.failover import failover
 from gnttwist.units.migration_cleanup import clean_up
-from gnttwist.units.target import locked
 from gnttwist.units.values import refuse
 
 ABLE = frozenset({"fake"})
@@ -54,26 +53,12 @@ async def migrate(job: JobContext, op: OpInstanceMigrate) -> None:
         job.log(f"{why[0].upper()}{why[1:]}; failing over instead")
         await failover(job, _failover(op))
         return
-    nodes = candidates(config, before, op)
-    config, instance = await locked(
-        job,
-        op.instance_name,
-        op.instance_uuid,
-        node=LockMode.EXCLUSIVE,
-        resources=LockMode.EXCLUSIVE,
-        others=nodes,
-    )
+    config, instance, nodes = await reserve(job, op)
     if why := _stays(instance):
         raise refuse(f"OP_INSTANCE_MIGRATE: {why}; try again", ECode.STATE)
-    locks = {each.uuid for each in nodes}
-    nodes = [each for each in candidates(config, instance, op) if each.uuid in locks]
     here = running.online(config, instance)
     memory = await _ready(job, config, here, instance)
-    target = await choose(job, config, instance, nodes, memory)
-    allowed(config, instance, target, op)
-    await os_check.bridges_there(job, config, target, instance)
-    others = [each.uuid for each in nodes if each != target]
-    await job.release([name for uuid in others for name in (f"node/{uuid}", f"node-res/{uuid}")])
+    target = await settle(job, config, instance, nodes, op, memory)
     if op.dry_run:
         return
     await _send(job, config, instance, here, target, live=_live(config, instance, op))

@@ -382,9 +382,9 @@ class ProcessConformance(ProcessCase):
 
 def wait_for_file(path: Path) -> Deferred[None]:
     """
-    Fires when there is a file, as other processes make it.
+    Fires when there is something in a file that another process makes.
     """
-    return wait_until(path.exists)
+    return wait_until(lambda: path.exists() and path.stat().st_size > 0)
 
 
 def wait_until(condition: Callable[[], bool]) -> Deferred[None]:

@@ -363,6 +363,22 @@ class HubTests(SynchronousTestCase):
         self.clock.advance(events.HEARTBEAT_EVERY)
         self.assertTrue(client.channel.aborted)
 
+    def test_many_heartbeats(self) -> None:
+        """
+        They go out in portions, so that others are served between; and again when it is time.
+        """
+        clients = [self.subscribe() for _ in range(events.SERVED_AT_ONCE + 1)]
+
+        def beats() -> int:
+            return sum(each.written.count(event_stream.HEARTBEAT) for each in clients)
+
+        between: list[int] = []
+        for _ in range(2):
+            self.clock.callLater(events.HEARTBEAT_EVERY, lambda: between.append(beats()))
+            self.clock.advance(events.HEARTBEAT_EVERY)
+            between.append(beats())
+        self.assertEqual(between, [100, 101, 201, 202])
+
     def test_master_away(self) -> None:
         """
         While gnt-masterd is away clients wait; when it is back they hear what happened, and nothing twice.
