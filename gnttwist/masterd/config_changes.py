@@ -75,7 +75,7 @@ def differences(before: Snapshot, after: Snapshot, keys: Collection[str] | None 
         if old is new:
             continue
         made, gone = [], []
-        for uuid in candidates(kind, keys, old.by_uuid, new.by_uuid):
+        for uuid in may_differ(kind, keys, old.by_uuid, new.by_uuid):
             was, now = old.get(uuid), new.get(uuid)
             if now is None and was is not None:
                 gone.append(Change(after.revision, kind, uuid, was.name, there=False))
@@ -85,7 +85,7 @@ def differences(before: Snapshot, after: Snapshot, keys: Collection[str] | None 
             yield from sorted(changes, key=lambda each: each.name)
 
 
-def candidates(
+def may_differ(
     kind: str, keys: Collection[str] | None, old: "HashTrieMap[str, Any]", new: "HashTrieMap[str, Any]"
 ) -> Collection[str]:
     """

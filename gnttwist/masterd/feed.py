@@ -24,7 +24,7 @@ from twisted.python.failure import Failure
 from gnttwist.config.export import tables, top_members
 from gnttwist.config.service import Configuration
 from gnttwist.config.snapshot import Snapshot
-from gnttwist.masterd.config_changes import candidates
+from gnttwist.masterd.config_changes import may_differ
 from gnttwist.wire.framing import frame
 
 InThread = Callable[[Callable[[], bytes]], Deferred[bytes]]
@@ -68,7 +68,7 @@ def changes(before: Snapshot | None, after: Snapshot, keys: Collection[str] | No
         if old is objects:
             continue
         table: dict[str, Any | None] = {}
-        for uuid in candidates(KINDS[name], keys, old, objects):
+        for uuid in may_differ(KINDS[name], keys, old, objects):
             each = objects.get(uuid)
             if each is None or old.get(uuid) is not each:
                 table[uuid] = None if each is None else encode(each)

@@ -56,14 +56,11 @@ class LostStarts:
         """
         path = self._spools / starting.request.id_suffix
         try:
-            found = spool.find(path)
-            if found == spool.NEVER_BEGAN:
-                # The launcher was killed between the two, or its child was before it had begun.
-                path.unlink()
-                found = None
+            found = _begun(path)
         except (OSError, spool.SpoolCorrupt):
             self._log.failure("cannot see what became of a start")
-            found = spool.Found(None, False)
+            # What may have run is not run again: it counts as a process that has ended without a word.
+            found = spool.Found(None, held=False)
         if found is None:
             starting.deferred.errback(LauncherGone("the launcher went away before it started the process"))
             return
@@ -80,6 +77,21 @@ class LostStarts:
         for timer in self._timers:
             if timer.active():
                 timer.cancel()
+
+
+def _begun(path: Path) -> spool.Found | None:
+    """
+    What is known of a process by its spool; C{None} where none has begun, nor will.
+
+    @raise OSError: The spool cannot be read.
+    @raise SpoolCorrupt: It is not one.
+    """
+    found = spool.find(path)
+    if found == spool.NEVER_BEGAN:
+        # The launcher was killed between the two, or its child was before it had begun.
+        path.unlink()
+        return None
+    return found
 
 
 def _child(request: Start, path: Path, found: spool.Found) -> protocol.Child:
