@@ -15,9 +15,11 @@ from rich.table import Table
 from rich.text import Text
 
 from gnttwist.cli.bars import amount
+from gnttwist.cli.listing import any_of
 from gnttwist.cli.output import plain, size
 from gnttwist.client.luxi import LuxiClient, NotReachable
-from gnttwist.model.job import FINAL
+from gnttwist.model.job import FINAL, UNFINISHED
+from gnttwist.wire.events import JOB_FIELDS
 
 NODE_FIELDS = ("name", "role", "pinst_cnt", "mtotal", "mfree", "dtotal", "dfree")
 INSTANCE_FIELDS = ("name", "status", "pnode", "oper_ram")
@@ -35,6 +37,11 @@ Lines of jobs' logs that are shown.
 ENDED = 5
 """
 Jobs that have ended and are still shown.
+"""
+
+JOBS = 12
+"""
+Rows of jobs: the rest of a long queue is counted.
 """
 
 ROLES = {"M": "master", "C": "candidate", "R": "regular", "D": "drained", "O": "offline"}
@@ -62,13 +69,21 @@ class Board:
         """
         Draw, until the user has seen enough.
         """
-        self._look()
+        self.begin()
         with Live(self.shown(), console=self._console, screen=True, auto_refresh=False) as live:
             for each in events:
                 self.take(each)
                 if time.monotonic() - self._looked > LOOK_EVERY:
                     self._look()
                 live.update(self.shown(), refresh=True)
+
+    def begin(self) -> None:
+        """
+        Look at all that is there already.
+        """
+        self._look()
+        for id, *values in self._rows("job", ("id", *JOB_FIELDS), any_of("status", UNFINISHED)):
+            self._jobs[id] = dict(zip(JOB_FIELDS, values, strict=True))
 
     def take(self, event: Mapping[str, Any]) -> None:
         """
@@ -94,7 +109,8 @@ class Board:
         """
         The board as it is now.
         """
-        room = max(3, self._console.height - len(self._nodes) - len(self._jobs) - len(self._lines) - 10)
+        jobs = min(len(self._jobs), JOBS)
+        room = max(3, self._console.height - len(self._nodes) - jobs - len(self._lines) - 10)
         parts: list[RenderableType] = [self._heading(), Text(), self._node_table(), Text()]
         parts += [self._instance_table(room), Text(), self._job_table(), Text()]
         parts += [Text(each, style="dim", no_wrap=True) for each in self._lines]
@@ -108,8 +124,8 @@ class Board:
             self._away = str(reason)
         self._looked = time.monotonic()
 
-    def _rows(self, what: str, fields: Sequence[str]) -> list[list[Any]]:
-        answer = self._client.call("Query", what, list(fields), None)
+    def _rows(self, what: str, fields: Sequence[str], chosen: Sequence[Any] | None = None) -> list[list[Any]]:
+        answer = self._client.call("Query", what, list(fields), chosen)
         return [[value if status == 0 else None for status, value in row] for row in answer["data"]]
 
     def _heading(self) -> Text:
@@ -158,7 +174,9 @@ class Board:
 
     def _job_table(self) -> Table:
         table = _table("Job", "Status", "What", "", "")
-        for id, job in self._jobs.items():
+        # Those that run come first; the others in the order in which something happened to them.
+        order = sorted(self._jobs.items(), key=lambda item: item[1]["status"] not in ("running", "canceling"))
+        for id, job in order[:JOBS]:
             going = dict(job["progress"] or {}) if job["status"] not in FINAL else {}
             cells = [Text(str(id)), Text(job["status"], style=STYLES.get(job["status"], ""))]
             summary = Text(", ".join(job["summary"]), overflow="ellipsis", no_wrap=True)
@@ -168,6 +186,8 @@ class Board:
                 bar = ProgressBar(far["total"] or 100, far["done"], 20, pulse=far["total"] is None)
                 table.add_row(*cells, summary, bar, Text(f"{what}: {amount(far)}"))
                 cells, summary = [Text(), Text()], Text()
+        if len(order) > JOBS:
+            table.add_row(Text(), Text(), Text(f"... and {len(order) - JOBS} more", style="dim"))
         return table
 
 

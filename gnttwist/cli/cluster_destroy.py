@@ -9,13 +9,13 @@ from pathlib import Path
 import click
 
 from gnttwist.cli.follow import follow, run, view
+from gnttwist.cli.listing import any_of
 from gnttwist.cli.session import Session, opcode, pass_session
 from gnttwist.client.luxi import LuxiClient, NotReachable
 from gnttwist.functions import leaving
+from gnttwist.model.job import UNFINISHED
 from gnttwist.paths import Paths
 from gnttwist.privileges.accounts import load
-
-UNFINISHED = ["|", *(["==", "status", each] for each in ("queued", "waiting", "canceling", "running"))]
 
 MARK = "destroying"
 """
@@ -68,7 +68,7 @@ def _close(client: LuxiClient, mark: Path) -> None:
     @raise click.ClickException: One did; all goes on as before.
     """
     client.call("SetDrainFlag", True)
-    jobs = client.call("Query", "job", ["id"], UNFINISHED)["data"]
+    jobs = client.call("Query", "job", ["id"], any_of("status", UNFINISHED))["data"]
     instances = client.call("Query", "instance", ["name"], None)["data"]
     if jobs or instances:
         mark.unlink(missing_ok=True)

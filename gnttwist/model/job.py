@@ -14,6 +14,11 @@ FINAL: frozenset[str] = frozenset({"canceled", "success", "error"})
 States that a job or opcode never leaves.
 """
 
+UNFINISHED = ("queued", "waiting", "canceling", "running")
+"""
+The others.
+"""
+
 Timestamp = tuple[int, int]
 """
 Seconds and microseconds since the epoch, as every job field and log entry has them.

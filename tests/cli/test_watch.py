@@ -54,6 +54,7 @@ class WatchTests(CommandTestCase):
         found = {
             "node": ["node1", "M", 1, 4096, 1024, None, None],
             "instance": ["web", "running", "node1", 128],
+            "job": [4, "queued", ["TEST(4)"], 0, None, None, None, ["queued"], None],
         }[call.what]
         return {"fields": [], "data": [[[0 if each is not None else 2, each] for each in found]]}
 
@@ -79,7 +80,7 @@ class WatchTests(CommandTestCase):
         """
         console = Console(file=io.StringIO(), width=120, height=40, force_terminal=False)
         board = Board(self.client, console)
-        board._look()
+        board.begin()
         board.take({"event": "jobs", "jobs": [self.told()]})
         console.print(board.shown())
         shown = console.file.getvalue()  # type: ignore[attr-defined]  # it is a StringIO
@@ -88,11 +89,25 @@ class WatchTests(CommandTestCase):
             "node1",
             "3.0G of 4.0G",
             "web",
+            "TEST(4)",
             "TEST(7)",
             "copying: 1M of 4M",
             "7: halfway",
         ):
             self.assertIn(word, shown)
+
+    def test_many_jobs(self) -> None:
+        """
+        Of many jobs those that run are shown, and the rest are counted.
+        """
+        board = Board(self.client, Console(file=io.StringIO(), width=120, height=40, force_terminal=False))
+        waiting = {**self.told(), "status": "queued", "progress": None, "log": []}
+        board.take({"jobs": [{**waiting, "id": 100 + each} for each in range(50)]})
+        board.take({"jobs": [self.told()]})
+        board._console.print(board.shown())
+        shown = board._console.file.getvalue()  # type: ignore[attr-defined]  # it is a StringIO
+        self.assertIn("copying: 1M of 4M", shown)
+        self.assertIn("... and 39 more", shown)
 
     def told(self) -> dict[str, Any]:
         """
