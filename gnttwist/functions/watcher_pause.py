@@ -5,7 +5,7 @@ Until when a node's watcher keeps still.
 from contextlib import suppress
 from typing import Any
 
-from gnttwist.functions import files
+from gnttwist.functions import arguments, files
 from gnttwist.functions.registry import Context, FunctionError, function
 from gnttwist.functions.uploads import mode_of, owner_of
 
@@ -27,12 +27,13 @@ def set_watcher_pause(context: Context, until: Any) -> None:
 
     @param until: Seconds since the epoch; null ends a pause.
     """
+    wanted = None if until is None else arguments.shaped(float, until, "time")
     file = context.paths.watcher_pause
     try:
-        if until is None:
+        if wanted is None:
             file.unlink(missing_ok=True)
         else:
-            content = b"%d\n" % int(until)
+            content = b"%d\n" % int(wanted)
             files.replace(file, content, mode=mode_of(context, file), owner=owner_of(context, file))
     except (OSError, OverflowError, ValueError) as reason:
         raise FunctionError(f"The watcher's pause cannot be changed: {reason}") from reason

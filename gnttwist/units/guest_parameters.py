@@ -23,6 +23,8 @@ def hypervisors(
     cluster: Cluster, op: OpClusterSetParams
 ) -> tuple[dict[str, Parameters] | None, list[tuple[str, Parameters]]]:
     """
+    The parameters of hypervisors, as the opcode changes them.
+
     @return: The new C{hvparams}, if there are any, and what of them to check on the nodes.
     """
     if op.enabled_hypervisors is not None:

@@ -3,6 +3,7 @@ Tests for L{gnttwist.functions.watcher_pause}.
 """
 
 import stat
+from typing import Any
 
 from gnttwist.functions.registry import FunctionError
 from gnttwist.functions.watcher_pause import get_watcher_pause, set_watcher_pause
@@ -35,7 +36,8 @@ class PauseTests(NodeTestCase):
         """
         A time that is none is refused, and what somebody else wrote there is no pause.
         """
-        for wrong in (float("inf"), float("nan")):
+        times: list[Any] = [float("inf"), float("nan"), [], "soon"]
+        for wrong in times:
             self.assertRaises(FunctionError, set_watcher_pause, self.context, wrong)
         self.context.paths.watcher_pause.write_text("soon\n")
         self.assertIsNone(get_watcher_pause(self.context))

@@ -11,41 +11,18 @@ from gnttwist.errors import FunctionDied, FunctionFailed, JobCanceled, NodeError
 from gnttwist.model.opcodes import parse
 from gnttwist.testing.context import MemoryJobContext
 from gnttwist.units.migrate import migrate
-from tests.units.one_instance import NAME, InstanceTestCase
-from tests.units.world import cluster_of, uuid
+from tests.units.one_instance import NAME
+from tests.units.shared_disks import SharedDisksTestCase
+from tests.units.world import uuid
 
 MIGRATE = "OP_INSTANCE_MIGRATE"
 THERE = {"OP_ID": MIGRATE, "instance_name": NAME, "target_node": "node3"}
 
 
-class MigrateTestCase(InstanceTestCase):
+class MigrateTestCase(SharedDisksTestCase):
     """
-    An instance on shared disks, on the first of three nodes.
+    Tests of a migration.
     """
-
-    created = {"disk_template": "sharedfile", "hypervisor": "fake"}
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.config = self.config.with_objects([each for each in cluster_of(3).nodes if each.uuid != uuid(1)])
-        for number in (2, 3):
-            # What is shared is on all.
-            self.world.node(number).disks = self.world.node(1).disks
-            self.world.node(number).name = f"node{number}.example.com"
-
-    def place(self, job: MemoryJobContext) -> int:
-        """
-        Where it runs, which is where the configuration says, and only there its disks are in use.
-        """
-        found = [number for number in (1, 2, 3) if NAME in self.world.node(number).guests]
-        instance = self.instance(job)
-        self.assertEqual((instance.admin_state, found), ("up", [int(instance.primary_node[:8], 16)]))
-        for number in (1, 2, 3):
-            self.assertEqual(len(self.world.node(number).linked), 2 if number == found[0] else 0)
-        self.assertEqual(
-            [each.nodes for each in job.config_now.disks.values()], [[instance.primary_node]] * 2
-        )
-        return found[0]
 
     def refused_as(self, words: str, code: str = "wrong_input", **members: Any) -> None:
         """
