@@ -122,9 +122,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
         result = gnt.main(arguments, prog_name="gnt", standalone_mode=False)
     except click.exceptions.Exit as reason:
         return reason.exit_code
+    except click.exceptions.NoArgsIsHelpError as reason:
+        click.echo(reason.format_message(), err=True)
+        return 1
     except click.UsageError as reason:
         path = reason.ctx.command_path if reason.ctx else "gnt"
-        return _fail(f"{path}: {reason.format_message()} (see {path} --help)")
+        return _fail(f"{reason.format_message().removesuffix('.')} (see {path} --help)", path)
     except click.ClickException as reason:
         return _fail(reason.format_message())
     except (click.Abort, KeyboardInterrupt):
@@ -143,9 +146,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     return result if isinstance(result, int) else 0
 
 
-def _fail(text: str) -> int:
+def _fail(text: str, command: str = "gnt") -> int:
     first, *rest = text.splitlines() or [""]
-    click.echo(f"gnt: {first}", err=True)
+    click.echo(f"{command}: {first}", err=True)
     for line in rest:
         click.echo(line, err=True)
     return 1

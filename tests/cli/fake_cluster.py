@@ -77,7 +77,7 @@ class CommandTestCase(SynchronousTestCase):
         """
         output = self.gnt(*arguments)
         self.assertEqual((output.code, output.err.count("\n")), (1, 1), output.out + output.err)
-        self.assertTrue(output.err.startswith("gnt: "), output.err)
+        self.assertRegex(output.err, r"^gnt( [a-z-]+)*: [^\n]")
         return output.err
 
     def job(self, result: Any, log: list[str] | None = None, status: str = "success") -> None:

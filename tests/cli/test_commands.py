@@ -49,6 +49,17 @@ class ListTests(CommandTestCase):
             msgspec.json.decode(output.out), [{"name": "a", "mfree": None}, {"name": "b", "mfree": 5}]
         )
 
+    def test_help(self) -> None:
+        """
+        A command that is not whole prints what there is, and its exit code says that nothing was done; of one that
+        is wrong a line begins with the command.
+        """
+        output = self.gnt("instance")
+        self.assertEqual((output.code, output.out), (1, ""))
+        self.assertTrue(output.err.startswith("Usage: gnt instance "), output.err)
+        line = "gnt job list: No such option '-q' (see gnt job list --help)\n"
+        self.assertEqual(self.fails("job", "list", "-q"), line)
+
     def test_units(self) -> None:
         """
         Sizes are printed in a unit that suits them, and missing data as a question mark.
