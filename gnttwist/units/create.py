@@ -69,12 +69,12 @@ async def _decide(job: JobContext, op: OpInstanceCreate) -> tuple[Request, Node]
     """
     config = await job.config()
     request = check(config, op)
-    nodes = await _lock(job, op, request.name, placement.candidates(config, op))
+    nodes = await _lock(job, op, request.name, placement.candidates(config, op, request))
     # Between the reading and the locks, anything may have changed.
     config = await job.config()
     request = check(config, op)
     locked = {each.uuid for each in nodes}
-    nodes = [each for each in placement.candidates(config, op) if each.uuid in locked]
+    nodes = [each for each in placement.candidates(config, op, request) if each.uuid in locked]
     allocator = placement.allocator(config, op)
     if allocator is not None and allocator not in BUILT_IN:
         name = await iallocation.place(
@@ -82,7 +82,7 @@ async def _decide(job: JobContext, op: OpInstanceCreate) -> tuple[Request, Node]
         )
         nodes = [each for each in nodes if each.name == name]
     found = await placement.survey(job, config, nodes, request)
-    chosen = placement.choose(found, request, placement.need(config, request))
+    chosen = placement.choose(config, found, request, placement.need(config, request))
     others = locked - {chosen.uuid}
     if others:
         job.log(f"Chose node {chosen.name} of {len(locked)}")

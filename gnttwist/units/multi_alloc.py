@@ -84,7 +84,7 @@ async def _place(job: JobContext, config: Snapshot, wanted: list[OpInstanceCreat
     places: list[str | None] = []
     for each in wanted:
         request = check(config, each)
-        nodes = {node.uuid for node in placement.candidates(config, each)}
+        nodes = {node.uuid for node in placement.candidates(config, each, request)}
         kind = (request.hypervisor, request.template)
         if kind not in known:
             everywhere = [node for node in config.nodes if placement.unusable(node) is None]
@@ -116,7 +116,7 @@ async def _chosen(
         names = [each.node.name for each in left]
         name = await iallocation.place(job, config, allocator, request, names, op.group_name)
         left = [each for each in left if each.node.name == name]
-    return placement.choose(left, request, placement.need(config, request))
+    return placement.choose(config, left, request, placement.need(config, request))
 
 
 def _less(found: Candidate, taken: dict[str, list[Need]]) -> Candidate:

@@ -7,14 +7,15 @@ from functools import partial
 
 from attrs import frozen
 
-from gnttwist.config.parameters import fill_be
+from gnttwist.config.parameters import fill_be, group_ipolicy
 from gnttwist.config.snapshot import Snapshot
 from gnttwist.errors import ECode, NodeError
 from gnttwist.jobs.context import JobContext
-from gnttwist.model.objects import Node
+from gnttwist.model.objects import Node, NodeGroup
 from gnttwist.model.opcode_instance import OpInstanceCreate
 from gnttwist.units.create_request import Request
 from gnttwist.units.iallocation import BUILT_IN, SHORTCUT
+from gnttwist.units.policy import violations
 from gnttwist.units.space import storage
 from gnttwist.units.spreading import Need, Room, best, lack
 from gnttwist.units.values import refuse
@@ -30,9 +31,18 @@ class Candidate:
     room: Room
 
 
-def candidates(config: Snapshot, op: OpInstanceCreate) -> list[Node]:
+POLICIES = ("preferred", "last_resort", "unallocable")
+"""
+Groups' allocation policies: groups with a later one are for what no other takes, and with the last one for what is
+put there by name.
+"""
+
+
+def candidates(config: Snapshot, op: OpInstanceCreate, request: Request) -> list[Node]:
     """
-    The nodes that an instance may go to: the one that is named, or those that an allocator may choose from.
+    The nodes that an instance may go to: the one that is named, or those that an allocator may choose from. Unless a
+    group is named, these are of groups that the instance fits in, if there are such; else what is wrong with the one
+    that is chosen will be told.
 
     @raise OpPrereqError: None can be had, or both a node and an allocator are named, or neither where it matters.
     """
@@ -46,14 +56,28 @@ def candidates(config: Snapshot, op: OpInstanceCreate) -> list[Node]:
         return [node]
     group = None if op.group_name is None else config.groups.find(op.group_name).uuid
     found = [each for each in config.nodes if not unusable(each) and group in (None, each.group)]
-    found = [each for each in found if group or config.groups[each.group].alloc_policy != "unallocable"]
+    found = [each for each in found if group or config.groups[each.group].alloc_policy != POLICIES[-1]]
     if not found:
         raise refuse(
-            "No node can take a new instance: all are offline, drained or cannot have instances", ECode.NORES
+            "No node can take a new instance: all are offline, drained, in groups that take none, or cannot have "
+            "instances",
+            ECode.NORES,
         )
     if allocator(config, op) is None and len(config.nodes) > 1:
         raise refuse("pnode, iallocator: name a node, or an allocator ('.') to choose one")
-    return found
+    if group is not None:
+        return found
+    fitting = {each.uuid for each in config.groups if _fits(config, each, op, request)}
+    return [each for each in found if each.group in fitting] or found
+
+
+def _fits(config: Snapshot, group: NodeGroup, op: OpInstanceCreate, request: Request) -> bool:
+    """
+    Whether a group is connected to all networks that an instance is in, and its policy allows the instance.
+    """
+    if any(each.network is not None and each.network not in group.networks for each in request.nics):
+        return False
+    return op.ignore_ipolicy or not violations(group_ipolicy(config, group), request.specification(config))
 
 
 def allocator(config: Snapshot, op: OpInstanceCreate) -> str | None:
@@ -121,16 +145,21 @@ def need(config: Snapshot, request: Request) -> Need:
     return Need(specification.memory if request.start else 0, disk, specification.vcpus)
 
 
-def choose(found: Sequence[Candidate], request: Request, needed: Need) -> Node:
+def choose(config: Snapshot, found: Sequence[Candidate], request: Request, needed: Need) -> Node:
     """
-    The node where the instance fits and that leaves the nodes most evenly used.
+    The node where the instance fits and that leaves the nodes most evenly used, in groups of the earliest policy
+    that has one.
 
     @raise OpPrereqError: It fits nowhere; the text says what each node lacks.
     """
     if not found:
         raise refuse("No node that could take the instance answers", ECode.ENVIRON)
-    room = best([each.room for each in found], needed)
-    if room is None:
+    for policy in POLICIES:
+        rooms = [each.room for each in found if config.groups[each.node.group].alloc_policy == policy]
+        room = best(rooms, needed)
+        if room is not None:
+            break
+    else:
         told = "; ".join(f"node {each.node.name}: {lack(each.room, needed)}" for each in found)
         raise refuse(f"Not enough resources for instance {request.name}: {told}", ECode.NORES)
     return next(each.node for each in found if each.room is room)

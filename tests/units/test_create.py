@@ -12,9 +12,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from gnttwist.config.snapshot import Snapshot
 from gnttwist.errors import FunctionDied, FunctionFailed, JobCanceled, NodeError, NotAnswering, OpPrereqError
 from gnttwist.jobs.context import LockMode
-from gnttwist.model.objects import Instance
+from gnttwist.model.objects import Instance, Network, NodeGroup
 from gnttwist.model.opcodes import parse
 from gnttwist.testing.context import MemoryJobContext
+from gnttwist.units.address_pool import empty
 from gnttwist.units.create import create
 from tests.units.world import NodeState, World, cluster_of, uuid
 
@@ -297,6 +298,71 @@ class PlacementTests(CreateTestCase):
         )
         self.assertEqual(self.placed(iallocator="."), "node1")
         self.assertIn("is offline", str(self.assertRaises(OpPrereqError, self.placed, pnode="node2")))
+
+
+class GroupPlacementTests(CreateTestCase):
+    """
+    Tests for which group an allocator chooses a node of: the second and third node are in one of their own.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.network = Network(uuid=uuid(0xB), name="net", network="198.51.100.0/28")
+        self.config = cluster_of(3, default_iallocator="hail").with_objects([empty(self.network)])
+        self.change_group()
+        for number in (2, 3):
+            self.world.node(number).memory_free = 9000
+            node = msgspec.structs.replace(self.config.nodes[uuid(number)], group=uuid(0xD))
+            self.config = self.config.with_objects([node])
+
+    def change_group(self, **members: Any) -> None:
+        """
+        Make the other group.
+        """
+        self.config = self.config.with_objects([NodeGroup(uuid=uuid(0xD), name="other", **members)])
+
+    def placed(self, **members: Any) -> str:
+        """
+        Where an instance goes, which has more space in the other group.
+        """
+        [name] = self.job().run(create, parse({**WANTED, **members}))
+        return name.partition(".")[0]
+
+    def test_any(self) -> None:
+        """
+        Groups alike are as one.
+        """
+        self.assertEqual(self.placed(), "node2")
+
+    def test_network(self) -> None:
+        """
+        Only a group that is connected to the instance's networks takes it; where none is, that is told.
+        """
+        nics = [{"network": "net", "ip": "pool"}]
+        self.assertIn("not connected", str(self.assertRaises(OpPrereqError, self.placed, nics=nics)))
+        connected = {uuid(0xB): {"mode": "routed", "link": "tap", "vlan": ""}}
+        group = msgspec.structs.replace(self.config.groups[uuid(0xA)], networks=connected)
+        self.config = self.config.with_objects([group])
+        self.assertEqual(self.placed(nics=nics), "node1")
+
+    def test_policy(self) -> None:
+        """
+        A group whose policy does not allow the instance takes it only if the policy is ignored.
+        """
+        self.change_group(ipolicy={"disk-templates": ["diskless"]})
+        self.assertEqual(self.placed(), "node1")
+        self.assertEqual(self.placed(ignore_ipolicy=True), "node2")
+
+    def test_last_resort(self) -> None:
+        """
+        A group of the last resort takes what fits nowhere else, and one that takes none what is sent there by name.
+        """
+        self.change_group(alloc_policy="last_resort")
+        self.assertEqual(self.placed(), "node1")
+        self.assertEqual(self.placed(beparams={"memory": 8500}), "node2")
+        self.change_group(alloc_policy="unallocable")
+        self.assertRaises(OpPrereqError, self.placed, beparams={"memory": 8500})
+        self.assertEqual(self.placed(beparams={"memory": 8500}, group_name="other"), "node3")
 
 
 class RefusalTests(CreateTestCase):
