@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from base64 import b64decode
 from http.client import HTTPConnection
@@ -31,7 +32,12 @@ class Browser:
 
     def __init__(self) -> None:
         assert DRIVER is not None
-        self._driver = subprocess.Popen([DRIVER, "--port=0"], stdout=subprocess.PIPE, text=True)
+        # Its profile and more, which it leaves where it finds room for them.
+        self._room = tempfile.TemporaryDirectory(prefix="gnt-", ignore_cleanup_errors=True)
+        environment = {**os.environ, "TMPDIR": self._room.name}
+        self._driver = subprocess.Popen(
+            [DRIVER, "--port=0"], env=environment, stdout=subprocess.PIPE, text=True
+        )
         assert self._driver.stdout is not None
         for line in self._driver.stdout:
             if "started successfully on port" in line:
@@ -113,6 +119,7 @@ class Browser:
         self._driver.wait(TIMEOUT)
         assert self._driver.stdout is not None
         self._driver.stdout.close()
+        self._room.cleanup()
 
 
 SIGN_IN = """
