@@ -23,6 +23,7 @@ from gnttwist.launcher.protocol import Call, StartChild
 from gnttwist.paths import Paths
 from gnttwist.privileges.accounts import Account
 from gnttwist.privileges.drop import CannotDrop, become
+from gnttwist.wire.limits import NO_LIMITS
 
 UserOf = Callable[[str], Account | None]
 """
@@ -177,7 +178,9 @@ class Children:
     def _be_child(self, call: Call, file: int, wake: int, arguments: int, group: Group | None) -> NoReturn:
         try:
             os.setsid()
-            if group is not None and group.join():
+            if group is not None and call.limits == NO_LIMITS:
+                group.join_before_programs()
+            elif group is not None and group.join():
                 call = msgspec.structs.replace(call, limits=group.limit(call.limits))
             signal.set_wakeup_fd(-1)
             for number in (signal.SIGTERM, signal.SIGINT):

@@ -5,6 +5,7 @@ Tests for L{gnttwist.launcher.groups}, with the kernel's own groups where there 
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from shutil import rmtree
@@ -19,6 +20,29 @@ from gnttwist.sandbox.processes import wait_until
 from gnttwist.wire.limits import CallLimits
 
 DEADLINE = 5.0
+
+JOINING = """
+import os, subprocess, sys
+from pathlib import Path
+from gnttwist.launcher.groups import Group
+
+group = Group(Path(sys.argv[1]))
+group.join_before_programs()
+before = len(group.members())
+match sys.argv[2]:
+    case "popen": subprocess.run(["true"], check=True)
+    case "spawn": os.waitpid(os.posix_spawn("/bin/true", ["true"], {}), 0)
+    case "system": os.system("true")
+    case "fork":
+        child = os.fork()
+        if not child:
+            os._exit(0)
+        os.waitpid(child, 0)
+print(before, [each.pid for each in group.members()] == [os.getpid()])
+"""
+"""
+A process that starts a program, and looks who is in the group before and after.
+"""
 
 ESCAPE = "(setsid sleep 30 >/dev/null 2>&1 &)"
 """
@@ -126,6 +150,22 @@ class GroupTests(SynchronousTestCase):
             return not group.path.exists()
 
         self.assertTrue(wait_until(swept, DEADLINE))
+
+    def test_before_programs(self) -> None:
+        """
+        A process joins before it starts a program, whichever way, and not earlier.
+        """
+        for way in ("popen", "spawn", "system", "fork", "none"):
+            group = self.made()
+            found = subprocess.run(
+                [sys.executable, "-c", JOINING, str(group.path), way],
+                check=True,
+                timeout=DEADLINE,
+                capture_output=True,
+                text=True,
+            )
+            self.assertEqual(found.stdout, f"0 {way != 'none'}\n", way)
+            group.remove()
 
     def test_none_needed(self) -> None:
         """
