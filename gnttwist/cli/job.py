@@ -2,6 +2,7 @@
 C{gnt job}.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -88,6 +89,7 @@ def info(session: Session, job: int, as_json: bool) -> None:
                 "Had its locks": _when(found["opexec"][index]),
                 "Ended": _when(found["opend"][index]),
                 "Parameters": {name: op[name] for name in sorted(op) if name not in ("OP_ID", "reason")},
+                "Asked for by": _trail(op.get("reason") or ()) or None,
                 "Result": _result(found["opstatus"][index], found["opresult"][index]),
             },
             1,
@@ -252,6 +254,13 @@ def describe(session: Session, job: int) -> dict[str, Any]:
 def _result(status: str, result: Any) -> Any:
     error = from_wire(result) if status == "error" else None
     return result if error is None else f"{error.wire_name}: {error}"
+
+
+def _trail(reasons: Sequence[Sequence[Any]]) -> str:
+    """
+    Who asked for an opcode and why, the first of them first.
+    """
+    return "; ".join(": ".join(str(each) for each in (source, why) if each) for source, why, _ in reasons)
 
 
 def _when(value: list[int] | None) -> str:

@@ -42,6 +42,7 @@ from gnttwist.masterd.interpreter import Interpreter
 from gnttwist.masterd.job_queries import JobQueries, cluster_row
 from gnttwist.masterd.live import LiveData
 from gnttwist.masterd.luxi import LuxiFactory
+from gnttwist.masterd.master_address import MasterAddress
 from gnttwist.masterd.methods import Methods
 from gnttwist.masterd.queue_limits import QueueLimits
 from gnttwist.masterd.secret_files import vault
@@ -221,6 +222,9 @@ class MasterDaemon(Service):
         )
         self._listen(LuxiFactory(reactor, methods), paths.luxi_socket, "daemons")
         self._log.info("ready on {path}", path=paths.luxi_socket)
+        address = MasterAddress(queue, lambda: configuration.snapshot, time.time)
+        address.startService()
+        self._to_stop.append(address.stopService)
 
     def _certificates(self) -> dict[str, float]:
         current = self._config.tls.current

@@ -35,7 +35,7 @@ async def activate(job: JobContext, op: OpClusterActivateMasterIp) -> None:
     """
     await job.acquire(SHARED_BGL)
     config = await job.config()
-    if _is_own(config, config.cluster.master_ip):
+    if is_own(config, config.cluster.master_ip):
         job.log(f"The cluster's address {config.cluster.master_ip} is the master's own, and up with it")
     elif not op.dry_run:
         await _bring_up(job, config, config.cluster)
@@ -49,7 +49,7 @@ async def deactivate(job: JobContext, op: OpClusterDeactivateMasterIp) -> None:
     """
     await job.acquire(SHARED_BGL)
     config = await job.config()
-    if _is_own(config, config.cluster.master_ip):
+    if is_own(config, config.cluster.master_ip):
         raise refuse(
             f"The cluster's address {config.cluster.master_ip} is the master's own and cannot be taken down",
             ECode.STATE,
@@ -79,7 +79,7 @@ async def rename(job: JobContext, op: OpClusterRename) -> str:
     async def take_down(job: JobContext) -> None:
         await _take_down(job, config, before)
 
-    if moves and not _is_own(config, after.master_ip):
+    if moves and not is_own(config, after.master_ip):
         job.log(f"* Bringing up the address {after.master_ip}")
         job.on_failure(TAKE_BACK, take_back)
         await _bring_up(job, config, after)
@@ -95,9 +95,9 @@ async def rename(job: JobContext, op: OpClusterRename) -> str:
     if not moves:
         job.log(f"The cluster's address stays {after.master_ip}")
         return after.cluster_name
-    if not _is_own(config, after.master_ip):
+    if not is_own(config, after.master_ip):
         job.undo_no_more(TAKE_BACK)
-    if not _is_own(config, before.master_ip):
+    if not is_own(config, before.master_ip):
         # Also if it is cancelled now: the cluster has its new address.
         job.on_failure(TAKE_DOWN, take_down)
         try:
@@ -133,7 +133,10 @@ def _renamed(config: Snapshot, op: OpClusterRename) -> Cluster:
     return msgspec.structs.replace(before, cluster_name=name, master_ip=address)
 
 
-def _is_own(config: Snapshot, address: str) -> bool:
+def is_own(config: Snapshot, address: str) -> bool:
+    """
+    Whether an address is the master's own, so that it is up with the master.
+    """
     return address in (config.master.primary_ip, config.master.secondary_ip)
 
 
