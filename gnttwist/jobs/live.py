@@ -143,7 +143,7 @@ class LiveJob:
     @ivar job: The newest state, submitted to the store.
     @ivar view: The newest durable state; C{None} until the job has been accepted.
     @ivar log: Its lines.
-    @ivar _published: Called when C{view} has changed.
+    @ivar _published: Called when C{view} has changed, which it does not when only the journal has.
     @ivar _on_fatal: Called when the store fails: nothing can go on.
     """
 
@@ -232,8 +232,10 @@ class LiveJob:
 
         def durable(outcome: Committed) -> None:
             self._marks += [outcome.revision] * (lines - len(self._marks))
-            self.view = self._next_view(job, lines, outcome.revision)
-            self._published(self)
+            view = self._next_view(job, lines, outcome.revision)
+            if view is not self.view:
+                self.view = view
+                self._published(self)
             result.callback(outcome.revision)
 
         committed.addCallbacks(durable, self._on_fatal)
@@ -244,8 +246,8 @@ class LiveJob:
         if before is None:
             return self._view_of(job, lines, {}, revision)
         if before.job is job and before.lines == lines:
-            # Only the journal has grown.
-            revision = before.revision
+            # Only the journal has changed.
+            return before
         return self._view_of(job, lines, before.progress, revision)
 
     def _view_of(self, job: Job, lines: int, progress: Mapping[str, Progress], revision: int) -> JobView:

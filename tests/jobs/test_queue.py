@@ -2,6 +2,7 @@
 Tests for L{gnttwist.jobs.queue}: what users do to jobs, and what they see of them.
 """
 
+from itertools import pairwise
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -371,6 +372,23 @@ class LifeTests(QueueCase):
         self.assertEqual(self.master.view(job).progress["a"].total, 2)
         self.master.finish()
         self.assertEqual(self.master.view(job).progress, {})
+
+    def test_nothing_to_see(self) -> None:
+        """
+        Who follows all jobs is told of each change that can be seen once, and never of the journal alone.
+        """
+        told = []
+        self.master.submit(making("a"), NOTHING)
+        revision = moment = 0
+        for _ in range(20):
+            following = Deferred.fromCoroutine(
+                self.queue.wait_for_any_change(None, revision, 1.0, moment=moment)
+            )
+            self.master.run(1.0)
+            revision, views, moment = self.successResultOf(following)
+            told += [(view.job, view.lines, view.progress) for view in views]
+        self.assertEqual(told[-1][0].status, "success")
+        self.assertNotIn(True, [one == other for one, other in pairwise(told)])
 
 
 class CancelTests(QueueCase):
