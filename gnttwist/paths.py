@@ -11,7 +11,7 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 
-from attrs import frozen
+import msgspec
 
 from gnttwist.errors import GnttwistError
 
@@ -22,8 +22,7 @@ class BadRoot(GnttwistError):
     """
 
 
-@frozen
-class Paths:
+class Paths(msgspec.Struct, frozen=True):
     """
     One node's places.
 

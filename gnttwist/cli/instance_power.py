@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
-from attrs import frozen
+import msgspec
 
 from gnttwist.cli import parameters
 from gnttwist.cli.session import Session, opcode, pass_session
@@ -26,8 +26,7 @@ Ways to choose instances, other than by their names.
 """
 
 
-@frozen
-class Selection:
+class Selection(msgspec.Struct, frozen=True):
     """
     Which instances a command is about.
 

@@ -1,7 +1,9 @@
 """
 C{gnt}: the command line's entry, and where every failure becomes one line.
 
-Commands are imported when they are called: C{gnt job list} does not wait for what only C{gnt sandbox up} needs.
+Commands are imported when they are called: C{gnt job list} does not wait for what only C{gnt sandbox up} needs. What
+all of them import, and the commands about instances, are written without attrs: its import takes 10 ms, a tenth of
+a short command.
 """
 
 import importlib

@@ -6,20 +6,19 @@ import time
 from typing import Any
 
 import click
-from attrs import define, field
 
 from gnttwist.client.luxi import LuxiClient
 from gnttwist.paths import Paths
 
 
-@define
 class Session:
     """
     One run of C{gnt}.
     """
 
-    _root: str | None
-    _client: LuxiClient | None = field(default=None, init=False)
+    def __init__(self, root: str | None) -> None:
+        self._root = root
+        self._client: LuxiClient | None = None
 
     @property
     def paths(self) -> Paths:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
-from attrs import frozen
+import msgspec
 
 from gnttwist.cli.follow import JobFailed, follow, run, submit, submit_option, view
 from gnttwist.cli.output import print_json
@@ -21,8 +21,7 @@ dry_run_option = click.option("--dry-run", is_flag=True, help="Check everything 
 force_option = click.option("-f", "--force", is_flag=True, help="Do not ask whether it is meant.")
 
 
-@frozen
-class How:
+class How(msgspec.Struct, frozen=True):
     """
     How jobs are submitted.
 

@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from attrs import define, field
-
 from gnttwist.errors import GnttwistError
 from gnttwist.wire import luxi, luxi_messages
 from gnttwist.wire.framing import Splitter, frame
@@ -60,7 +58,6 @@ A job's log line: serial, time, type and payload.
 """
 
 
-@define(eq=False)
 class LuxiClient:
     """
     A connection to gnt-masterd. Not for use by several threads.
@@ -70,13 +67,21 @@ class LuxiClient:
     @ivar _clock: Monotonic seconds.
     """
 
-    _path: Path
-    _patience: float = PATIENCE
-    _read_timeout: float = READ_TIMEOUT
-    _connect_timeout: float = CONNECT_TIMEOUT
-    _clock: Callable[[], float] = time.monotonic
-    _socket: socket.socket | None = field(default=None, init=False)
-    _splitter: Splitter = field(factory=lambda: Splitter(luxi.RESPONSE_LIMIT), init=False)
+    def __init__(
+        self,
+        path: Path,
+        patience: float = PATIENCE,
+        read_timeout: float = READ_TIMEOUT,
+        connect_timeout: float = CONNECT_TIMEOUT,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._path = path
+        self._patience = patience
+        self._read_timeout = read_timeout
+        self._connect_timeout = connect_timeout
+        self._clock = clock
+        self._socket: socket.socket | None = None
+        self._splitter = Splitter(luxi.RESPONSE_LIMIT)
 
     def __enter__(self) -> "LuxiClient":
         return self

@@ -2,8 +2,6 @@
 Messages ended by the byte 0x03: LUXI's framing, which streamed function calls and spool files share.
 """
 
-from attrs import define, field
-
 from gnttwist.errors import LocalError, RemoteError
 
 SEPARATOR = b"\x03"
@@ -23,7 +21,6 @@ def frame(message: bytes) -> bytes:
     return message + SEPARATOR
 
 
-@define
 class Splitter:
     """
     Cuts a stream of bytes into messages, however the bytes arrive.
@@ -32,9 +29,10 @@ class Splitter:
         beyond it.
     """
 
-    _limit: int
-    _rest: bytearray = field(factory=bytearray, init=False)
-    _broken: bool = field(default=False, init=False)
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._rest = bytearray()
+        self._broken = False
 
     @property
     def pending(self) -> int:

@@ -36,6 +36,13 @@ class StartupTests(SynchronousTestCase):
         loaded = self.loaded(*(module for module, _ in COMMANDS.values()))
         self.assertEqual(loaded & {"twisted", "rich", "cryptography"}, set())
 
+    def test_frequent(self) -> None:
+        """
+        What is typed most often does without attrs, whose import is a tenth of a short command's own time.
+        """
+        loaded = self.loaded("gnttwist.cli.main", "gnttwist.cli.instance")
+        self.assertEqual(loaded & {"attr", "attrs"}, set())
+
 
 class EndTests(SynchronousTestCase):
     """
