@@ -3,8 +3,8 @@ Events on a sandbox: from the commit of a change until subscribers have it, what
 Subscribers are one process of its own on the same machine.
 """
 
-import asyncio
 import json
+import math
 import shutil
 import ssl
 import statistics
@@ -14,10 +14,15 @@ import tempfile
 import time
 from base64 import b64encode
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from http.client import HTTPSConnection
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
+from select import EPOLLIN, epoll
+from socket import create_connection
 
 from gnttwist.client.luxi import LuxiClient
 from gnttwist.paths import Paths
@@ -40,6 +45,16 @@ PAINTED = "return performance.getEntriesByName('first-contentful-paint')[0]?.sta
 LONGEST = 90.0
 """
 Seconds that any crowd may take.
+"""
+
+CONNECTING = 8
+"""
+Subscribers that connect at once.
+"""
+
+SETTLED = 1.0
+"""
+Seconds for what was written last to arrive.
 """
 
 Row = tuple[str, str]
@@ -145,41 +160,48 @@ def _ready(ours: Connection) -> None:
 
 def _listen(target: Target, crowd: int, pipe: Connection) -> list[tuple[int, float]]:
     """
+    Nothing but reading and taking the time until all is over, so that the subscribers keep up with the daemon: they
+    share the machine with it, and are one process where users are a thousand.
+
     @return: Of each subscriber, which jobs it heard of first when.
     """
-    return asyncio.run(_listen_all(target, crowd, pipe))
-
-
-async def _listen_all(target: Target, crowd: int, pipe: Connection) -> list[tuple[int, float]]:
-    address, pem, credentials = target
-    context = _context(pem)
-    request = f"GET /2/events HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {credentials}\r\n\r\n".encode()
-    slots = asyncio.Semaphore(50)
+    with ThreadPoolExecutor(CONNECTING) as pool:
+        found = list(pool.map(partial(_subscribe, target, _context(target[1])), range(crowd)))
+    subscribers = {each.fileno(): each for each in found}
     chunks: list[tuple[int, float, bytes]] = []
-
-    async def subscribe(number: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        async with slots:
-            reader, writer = await asyncio.open_connection(address, PORT, ssl=context)
-            writer.write(request)
-            await reader.readuntil(b"event: begin")
-            return reader, writer
-
-    async def read(number: int, reader: asyncio.StreamReader) -> None:
-        while data := await reader.read(65536):
-            # Read later: only the moment matters now.
-            chunks.append((number, time.time(), data))
-
-    found = await asyncio.gather(*(subscribe(number) for number in range(crowd)))
-    readers = [asyncio.ensure_future(read(number, each)) for number, (each, _) in enumerate(found)]
+    poller = epoll()
+    for number in (*subscribers, pipe.fileno()):
+        poller.register(number, EPOLLIN)
     pipe.send(None)
-    await asyncio.to_thread(pipe.recv)
-    # What was written last is still on its way.
-    await asyncio.sleep(1)
-    for each in readers:
-        each.cancel()
-    for _, writer in found:
-        writer.transport.abort()
+    end = math.inf
+    while time.time() < end:
+        for number, _ in poller.poll(SETTLED):
+            if number == pipe.fileno():
+                pipe.recv()
+                poller.unregister(number)
+                end = time.time() + SETTLED
+                continue
+            with suppress(ssl.SSLWantReadError):
+                data = subscribers[number].recv(65536)
+                chunks.append((number, time.time(), data))
+    for each in found:
+        each.close()
     return _first(chunks)
+
+
+def _subscribe(target: Target, context: ssl.SSLContext, number: int) -> ssl.SSLSocket:
+    address, _, credentials = target
+    connection = context.wrap_socket(create_connection((address, PORT), LONGEST))
+    connection.sendall(
+        f"GET /2/events HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {credentials}\r\n\r\n".encode()
+    )
+    answer = b""
+    while b"event: begin" not in answer:
+        data = connection.recv(65536)
+        assert data, answer
+        answer += data
+    connection.setblocking(False)
+    return connection
 
 
 def _first(chunks: Sequence[tuple[int, float, bytes]]) -> list[tuple[int, float]]:
