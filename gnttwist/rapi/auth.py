@@ -5,6 +5,7 @@ Who asks: basic authentication against the users file, and the slowing of those 
 import base64
 import binascii
 from collections import OrderedDict
+from collections.abc import Mapping
 from pathlib import Path
 
 from attrs import define, field
@@ -57,8 +58,14 @@ class UsersFile:
         """
         The user of this name.
         """
+        return self.all().get(name)
+
+    def all(self) -> Mapping[str, User]:
+        """
+        The users by name, as they are now; what is given does not change when the file does.
+        """
         self._refresh()
-        return self._users.get(name)
+        return self._users
 
     def reload(self) -> None:
         """

@@ -11,7 +11,6 @@ from attrs import field, frozen
 
 from gnttwist.client.luxi_async import LuxiPool
 from gnttwist.model.opcodes import parse
-from gnttwist.rapi.auth import UsersFile
 from gnttwist.rapi.events import EventHub
 from gnttwist.rapi.failures import BadRequest
 from gnttwist.rapi.routes import Route, number
@@ -39,7 +38,6 @@ class Services:
     @ivar waits: Waiting for jobs.
     @ivar expiries: By file, when its certificate ends, in seconds since the epoch.
     @ivar events: What happens, to those who follow it.
-    @ivar users: Who may use the remote API.
     @ivar described: Makes lists of objects.
     """
 
@@ -47,7 +45,6 @@ class Services:
     waits: JobWaits
     expiries: Callable[[], Mapping[str, float]]
     events: EventHub
-    users: UsersFile
     described: Described = field(factory=Described)
 
 

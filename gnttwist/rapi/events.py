@@ -6,15 +6,14 @@ reads. One that falls behind what is kept is cut off. It can come back with the 
 for what it missed is asked for again.
 """
 
-from collections.abc import Callable, Mapping
-from itertools import count, islice
+from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from typing import Any
 
-from attrs import define, field, frozen
-from zope.interface import implementer
+from attrs import define, field
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -22,13 +21,11 @@ from twisted.python.failure import Failure
 from gnttwist.client.luxi import NotReachable
 from gnttwist.client.luxi_async import LuxiPool, TooManyCalls
 from gnttwist.errors import GnttwistError
-from gnttwist.rapi.event_stream import BEGINNING, HEARTBEAT, Event, Wanted
+from gnttwist.rapi.event_stream import BEGINNING, Event, Wanted
+from gnttwist.rapi.replay_buffer import ReplayBuffer
+from gnttwist.rapi.subscriber import May, Subscriber
+from gnttwist.rapi.users import User
 from gnttwist.wire.events import JOB_FIELDS, Cursor, job_events, object_events
-
-KEPT_BYTES = 8 << 20
-"""
-What is kept for subscribers that are behind: minutes of a busy cluster.
-"""
 
 FOLLOW_TIME = 60.0
 """
@@ -58,67 +55,13 @@ Jobs in an answer of gnt-masterd, at most: behind a full one there is more.
 """
 
 
-@frozen
-class Kept:
-    """
-    An event that is kept.
-
-    @ivar number: Counted up.
-    """
-
-    number: int
-    event: Event
-    encoded: bytes
-
-
-@implementer(IPushProducer)
-@define(eq=False, repr=False)
-class Subscriber:
-    """
-    One client.
-
-    @ivar next: The number of the event that it gets next.
-    @ivar told: How far it was told by what was asked for it alone.
-    @ivar heard: What that told of jobs, until what all hear goes further.
-    @ivar may: Whether its user may still read.
-    """
-
-    request: Any
-    wanted: Wanted
-    may: Callable[[], bool]
-    _ready: Callable[["Subscriber"], None]
-    next: int = 0
-    told: Cursor = BEGINNING
-    heard: dict[int, Mapping[str, Any]] = field(factory=dict)
-    paused: bool = False
-    last: float = 0.0
-
-    def resumeProducing(self) -> None:
-        """
-        See L{IPushProducer}.
-        """
-        self.paused = False
-        self._ready(self)
-
-    def pauseProducing(self) -> None:
-        """
-        See L{IPushProducer}.
-        """
-        self.paused = True
-
-    def stopProducing(self) -> None:
-        """
-        See L{IPushProducer}.
-        """
-        self.paused = True
-
-
 @define(eq=False, repr=False)
 class EventHub:
     """
     Follows, keeps and sends.
 
     @ivar _jobs: The connection for following jobs, which always waits; C{_config} likewise; C{_calls} for the rest.
+    @ivar _users: Gives the users that there are now, by name.
     """
 
     _log = Logger()
@@ -126,14 +69,13 @@ class EventHub:
     _jobs: LuxiPool
     _config: LuxiPool
     _calls: LuxiPool
-    _numbers: "count[int]" = field(factory=count, init=False)
-    _kept: list[Kept] = field(factory=list, init=False)
-    _bytes: int = field(default=0, init=False)
+    _users: Callable[[], Mapping[str, User]]
+    _buffer: ReplayBuffer = field(factory=ReplayBuffer, init=False)
     _now: Cursor = field(default=BEGINNING, init=False)
-    _subscribers: dict[int, Subscriber] = field(factory=dict, init=False)
+    _subscribers: dict[Subscriber, None] = field(factory=dict, init=False)
     _following: list[Deferred[None]] = field(factory=list, init=False)
     _started: Deferred[None] | None = field(default=None, init=False)
-    _ready: dict[int, Subscriber] = field(factory=dict, init=False)
+    _ready: dict[Subscriber, None] = field(factory=dict, init=False)
     _turn: IDelayedCall | None = field(default=None, init=False)
     _beat: IDelayedCall | None = field(default=None, init=False)
 
@@ -144,9 +86,7 @@ class EventHub:
         """
         return len(self._subscribers)
 
-    async def subscribe(
-        self, request: Any, wanted: Wanted, after: Cursor | None, may: Callable[[], bool]
-    ) -> None:
+    async def subscribe(self, request: Any, wanted: Wanted, after: Cursor | None, may: May) -> None:
         """
         Send events to a client from now on, until it goes away.
 
@@ -159,14 +99,14 @@ class EventHub:
         if len(self._subscribers) >= MAX_SUBSCRIBERS:
             raise TooManyCalls(f"{MAX_SUBSCRIBERS} clients hear of events, the most that may")
         await self._follow()
-        subscriber = Subscriber(request, wanted, may, self._wake, self._after_last(), self._now)
+        subscriber = Subscriber(request, wanted, may, self._wake, self._buffer.next, self._now)
         # Before anything is asked: what happens meanwhile is kept for it.
         first = [Event(self._now, "begin", text="events follow; load what you show now")]
         if after is not None:
             first = await self._missed(after)
             subscriber.told = first[-1].after
             subscriber.heard = {each["id"]: each for event in first for each in event.jobs}
-        self._subscribers[id(subscriber)] = subscriber
+        self._subscribers[subscriber] = None
         request.notifyFinish().addBoth(lambda _: self._gone(subscriber))
         for name, value in (
             (b"Content-Type", b"text/event-stream"),
@@ -189,7 +129,7 @@ class EventHub:
         for call in (self._turn, self._beat):
             if call is not None and call.active():
                 call.cancel()
-        for subscriber in list(self._subscribers.values()):
+        for subscriber in list(self._subscribers):
             self._cut_off(subscriber)
 
     async def _missed(self, after: Cursor) -> list[Event]:
@@ -291,85 +231,48 @@ class EventHub:
 
     def _keep(self, event: Event) -> None:
         self._now = event.after
-        kept = Kept(next(self._numbers), event, event.encode())
-        self._kept.append(kept)
-        self._bytes += len(kept.encoded)
-        while self._bytes > KEPT_BYTES and len(self._kept) > 1:
-            self._bytes -= len(self._kept.pop(0).encoded)
-        for each in self._subscribers.values():
-            self._wake(each)
-
-    def _after_last(self) -> int:
-        return self._kept[-1].number + 1 if self._kept else 0
+        self._buffer.append(event)
+        self._serve_soon(each for each in self._subscribers if not each.paused)
 
     def _wake(self, subscriber: Subscriber) -> None:
-        if id(subscriber) in self._subscribers and not subscriber.paused:
-            self._ready[id(subscriber)] = subscriber
-            if self._turn is None:
-                self._turn = self._clock.callLater(0, self._serve)
+        if subscriber in self._subscribers and not subscriber.paused:
+            self._serve_soon([subscriber])
+
+    def _serve_soon(self, subscribers: Iterable[Subscriber]) -> None:
+        self._ready.update(dict.fromkeys(subscribers))
+        if self._turn is None and self._ready:
+            self._turn = self._clock.callLater(0, self._serve)
 
     def _serve(self) -> None:
         self._turn = None
-        for key in list(islice(self._ready, SERVED_AT_ONCE)):
-            self._pump(self._ready.pop(key))
+        now, oldest = self._clock.seconds(), self._buffer.oldest
+        for each in list(islice(self._ready, SERVED_AT_ONCE)):
+            del self._ready[each]
+            if each.next < oldest:
+                self._cut_off(each)
+            else:
+                each.catch_up(self._buffer, now)
         if self._ready:
             self._turn = self._clock.callLater(0, self._serve)
 
-    def _pump(self, subscriber: Subscriber) -> None:
-        """
-        Write what a subscriber lacks, as long as it reads.
-        """
-        if id(subscriber) not in self._subscribers or not self._kept:
-            return
-        first = self._kept[0].number
-        if subscriber.next < first:
-            self._cut_off(subscriber)
-            return
-        for kept in self._kept[subscriber.next - first :]:
-            if subscriber.paused:
-                return
-            subscriber.next = kept.number + 1
-            data = self._bytes_for(subscriber, kept)
-            if data:
-                subscriber.last = self._clock.seconds()
-                subscriber.request.write(data)
-
-    def _bytes_for(self, subscriber: Subscriber, kept: Kept) -> bytes:
-        event: Event | None = kept.event
-        if subscriber.told != BEGINNING:
-            event = kept.event.unheard(subscriber.told, subscriber.heard)
-            after = kept.event.after
-            if after.jobs >= subscriber.told.jobs and after.config >= subscriber.told.config:
-                if after.jobs > subscriber.told.jobs and kept.event.name == "jobs":
-                    subscriber.heard = {}
-                if not subscriber.heard:
-                    # From here on it is with all the others.
-                    subscriber.told = BEGINNING
-        if event is kept.event and subscriber.wanted.everything:
-            return kept.encoded
-        chosen = None if event is None else event.of(subscriber.wanted)
-        return b"" if chosen is None else chosen.encode()
-
     def _heartbeat(self) -> None:
-        self._beats(list(self._subscribers.values()))
+        # The users are looked up once, not for each of thousands.
+        self._beats(list(self._subscribers), self._users())
 
-    def _beats(self, left: list[Subscriber]) -> None:
+    def _beats(self, left: list[Subscriber], users: Mapping[str, User]) -> None:
         """
         See to these subscribers, a part of them in each turn.
         """
-        now = self._clock.seconds()
+        now, oldest = self._clock.seconds(), self._buffer.oldest
         for each in left[:SERVED_AT_ONCE]:
-            if id(each) not in self._subscribers:
+            if each not in self._subscribers:
                 continue
-            if not each.may():
+            if not each.may(users) or (each.paused and each.next < oldest):
                 self._cut_off(each)
             elif not each.paused and now - each.last >= HEARTBEAT_EVERY / 2:
-                each.last = now
-                each.request.write(HEARTBEAT)
-            elif each.paused and self._kept and each.next < self._kept[0].number:
-                self._cut_off(each)
+                each.beat(now)
         if left := left[SERVED_AT_ONCE:]:
-            self._beat = self._clock.callLater(0, self._beats, left)
+            self._beat = self._clock.callLater(0, self._beats, left, users)
         else:
             self._beat = self._clock.callLater(HEARTBEAT_EVERY, self._heartbeat)
 
@@ -381,8 +284,8 @@ class EventHub:
         subscriber.request.channel.forceAbortClient()
 
     def _gone(self, subscriber: Subscriber) -> None:
-        self._subscribers.pop(id(subscriber), None)
-        self._ready.pop(id(subscriber), None)
+        self._subscribers.pop(subscriber, None)
+        self._ready.pop(subscriber, None)
 
 
 def _pass_on(result: None, waiting: Deferred[None]) -> None:

@@ -2,12 +2,13 @@
 The resource of events.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from gnttwist.rapi import event_stream
 from gnttwist.rapi.call import WRITTEN, Call
 from gnttwist.rapi.failures import BadRequest
-from gnttwist.rapi.users import NOBODY
+from gnttwist.rapi.users import NOBODY, User
 
 
 async def events(call: Call) -> Any:
@@ -19,10 +20,9 @@ async def events(call: Call) -> Any:
     after = None if not given else event_stream.cursor(given)
     if call.request.method == b"HEAD":
         raise BadRequest("events have no end, and so no length")
-    name = call.user.name
 
-    def may() -> bool:
-        found = call.services.users.find(name)
+    def may(users: Mapping[str, User]) -> bool:
+        found = users.get(call.user.name)
         # Who needs no name to read can read on.
         return call.user is NOBODY or (found is not None and call.route.permission in found.permissions)
 

@@ -22,6 +22,7 @@ from gnttwist.net.options import ListeningOptions
 from gnttwist.net.pidfile import PidFile
 from gnttwist.net.signals import on_signal
 from gnttwist.net.tls_files import FileTLS, public_from
+from gnttwist.net.tls_unbuffered import UnbufferedTLSFactory
 from gnttwist.paths import Paths
 from gnttwist.privileges.accounts import ONE_USER, Accounts
 from gnttwist.rapi.auth import Authentication, UsersFile
@@ -113,8 +114,9 @@ class RAPIDaemon(Service):
         calls = LuxiPool(reactor, config.paths.luxi_socket)
         following = LuxiPool(reactor, config.paths.luxi_socket, 1)
         waits = JobWaits(reactor, following, calls)
+        users = UsersFile(config.paths.rapi_users)
         pools = [LuxiPool(reactor, config.paths.luxi_socket, 1) for _ in range(2)]
-        events = EventHub(reactor, pools[0], pools[1], calls)
+        events = EventHub(reactor, pools[0], pools[1], calls, users.all)
         self._to_stop = [
             events.stop,
             waits.stop,
@@ -122,7 +124,6 @@ class RAPIDaemon(Service):
             following.close,
             *(each.close for each in pools),
         ]
-        users = UsersFile(config.paths.rapi_users)
         gate = Gate(
             Router((*ROUTES, *page_routes())),
             Authentication(reactor, users, config.anonymous),
@@ -131,13 +132,12 @@ class RAPIDaemon(Service):
         site = self._site = RAPISite(
             reactor,
             gate,
-            RAPIResource(
-                Services(calls, waits, lambda: {"rapi.pem": config.tls.current.expires}, events, users)
-            ),
+            RAPIResource(Services(calls, waits, lambda: {"rapi.pem": config.tls.current.expires}, events)),
             connections_limit(allow_descriptors()),
         )
+        factory = UnbufferedTLSFactory(config.tls, False, site, reactor)
         for address in config.addresses:
-            port = reactor.listenSSL(config.port, site, config.tls, BACKLOG, address)
+            port = reactor.listenTCP(config.port, factory, BACKLOG, address)
             self.listening.append(port)
             self._log.info("ready on {address}", address=port.getHost())
 

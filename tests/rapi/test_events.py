@@ -14,10 +14,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from gnttwist.client.luxi import NotReachable
 from gnttwist.client.luxi_async import LuxiPool
-from gnttwist.rapi import event_stream, events
+from gnttwist.rapi import event_stream, events, replay_buffer, subscriber
 from gnttwist.rapi.event_stream import Event, Wanted, cursor, wanted
 from gnttwist.rapi.events import EventHub
 from gnttwist.rapi.failures import BadRequest
+from gnttwist.rapi.users import NOBODY, User
 from gnttwist.wire.events import Cursor
 
 
@@ -147,9 +148,10 @@ class Request:
     def __init__(self) -> None:
         self.channel = Channel()
         self.headers: dict[bytes, bytes] = {}
-        self.written = b""
+        self.writes: list[bytes] = []
         self.finished: Deferred[None] = Deferred()
         self.producer: Any = None
+        self._full_after = 0
 
     def notifyFinish(self) -> Deferred[None]:  # Twisted's name
         """
@@ -173,7 +175,22 @@ class Request:
         """
         Remember it.
         """
-        self.written += data
+        self.writes.append(data)
+        if len(self.writes) == self._full_after:
+            self.producer.pauseProducing()
+
+    def full_after(self, writes: int) -> None:
+        """
+        Let the connection's buffer be full once so much was written.
+        """
+        self._full_after = writes
+
+    @property
+    def written(self) -> bytes:
+        """
+        All of it.
+        """
+        return b"".join(self.writes)
 
     def events(self) -> list[tuple[str, str, Any]]:
         """
@@ -195,10 +212,18 @@ class HubTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.master = Master()
-        self.may = True
+        self.users: dict[str, User] = {"ann": NOBODY}
+        self.rounds = 0
         pool = cast(LuxiPool, self.master)
-        self.hub = EventHub(self.clock, pool, pool, pool)
+        self.hub = EventHub(self.clock, pool, pool, pool, self.look_up)
         self.addCleanup(self.hub.stop)
+
+    def look_up(self) -> dict[str, User]:
+        """
+        The users, and count how often they are asked for.
+        """
+        self.rounds += 1
+        return self.users
 
     def subscribe(self, after: Cursor | None = None, wanted: Wanted = Wanted()) -> Request:  # noqa: B008
         """
@@ -206,7 +231,7 @@ class HubTests(SynchronousTestCase):
         """
         request = Request()
         self.successResultOf(
-            Deferred.fromCoroutine(self.hub.subscribe(request, wanted, after, lambda: self.may))
+            Deferred.fromCoroutine(self.hub.subscribe(request, wanted, after, lambda users: "ann" in users))
         )
         self.clock.advance(0)
         return request
@@ -343,13 +368,34 @@ class HubTests(SynchronousTestCase):
         self.clock.advance(0)
         self.assertEqual(self.statuses(slow), [(7, "running")])
         slow.producer.pauseProducing()
-        self.patch(events, "KEPT_BYTES", 1)
+        self.patch(replay_buffer, "KEPT_BYTES", 1)
         for id in (8, 9, 10):
             self.master.change_job(id, "running")
         slow.producer.resumeProducing()
         self.clock.advance(0)
         self.assertTrue(slow.channel.aborted)
         self.assertEqual(self.hub.count, 0)
+
+    def test_joined(self) -> None:
+        """
+        What a client lacks is written at once, but no more than its connection buffers; when that is full, it waits.
+        """
+        client = self.subscribe()
+        self.master.change_object("node", "n1")
+        self.master.change_object("node", "n2")
+        self.clock.advance(0)
+        self.assertEqual([each.count(b"data: ") for each in client.writes], [1, 2])
+        client.producer.pauseProducing()
+        self.patch(subscriber, "WRITTEN_AT_ONCE", 1)
+        self.master.change_object("node", "n3")
+        self.master.change_object("node", "n4")
+        client.full_after(3)
+        client.producer.resumeProducing()
+        self.clock.advance(0)
+        self.assertEqual([each.count(b"data: ") for each in client.writes], [1, 2, 1])
+        client.producer.resumeProducing()
+        self.clock.advance(0)
+        self.assertEqual([each.count(b"data: ") for each in client.writes], [1, 2, 1, 1])
 
     def test_heartbeat(self) -> None:
         """
@@ -359,13 +405,14 @@ class HubTests(SynchronousTestCase):
         before = client.written
         self.clock.advance(events.HEARTBEAT_EVERY)
         self.assertEqual(client.written, before + event_stream.HEARTBEAT)
-        self.may = False
+        self.users = {}
         self.clock.advance(events.HEARTBEAT_EVERY)
         self.assertTrue(client.channel.aborted)
 
     def test_many_heartbeats(self) -> None:
         """
-        They go out in portions, so that others are served between; and again when it is time.
+        They go out in portions, so that others are served between; and again when it is time. The users are looked
+        up once for all.
         """
         clients = [self.subscribe() for _ in range(events.SERVED_AT_ONCE + 1)]
 
@@ -378,6 +425,7 @@ class HubTests(SynchronousTestCase):
             self.clock.advance(events.HEARTBEAT_EVERY)
             between.append(beats())
         self.assertEqual(between, [100, 101, 201, 202])
+        self.assertEqual(self.rounds, 2)
 
     def test_master_away(self) -> None:
         """
@@ -396,7 +444,7 @@ class HubTests(SynchronousTestCase):
         A client that comes while gnt-masterd is away is told so, and one that comes later is served.
         """
         self.master.away = True
-        asked = Deferred.fromCoroutine(self.hub.subscribe(Request(), Wanted(), None, lambda: True))
+        asked = Deferred.fromCoroutine(self.hub.subscribe(Request(), Wanted(), None, lambda users: True))
         self.failureResultOf(asked, NotReachable)
         self.master.away = False
         self.assertEqual(len(self.subscribe().events()), 1)
