@@ -2,7 +2,6 @@
 Printing: tables that fit, JSON, and values as Ganeti's tools write them.
 """
 
-import shutil
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -49,6 +48,8 @@ def _print_fitted(
     titles: Sequence[str], rows: Sequence[Sequence[str]], align: Sequence[Literal["left", "right"]]
 ) -> None:
     # Only here: it takes longer to import than most commands to run.
+    import shutil
+
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

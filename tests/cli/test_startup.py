@@ -7,6 +7,7 @@ import sys
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from gnttwist.cli.entry import ALLOCATIONS
 from gnttwist.cli.main import COMMANDS
 
 
@@ -42,6 +43,17 @@ class StartupTests(SynchronousTestCase):
         """
         loaded = self.loaded("gnttwist.cli.main", "gnttwist.cli.instance")
         self.assertEqual(loaded & {"attr", "attrs"}, set())
+
+    def test_collector(self) -> None:
+        """
+        The program's start delays the garbage collector, and leaves it on.
+        """
+        code = (
+            "import gc, sys; from gnttwist.cli import entry, main; "
+            "main.main = lambda: print(gc.isenabled(), gc.get_threshold()[0]); entry.main()"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        self.assertEqual(done.stdout.split(), ["True", str(ALLOCATIONS)])
 
 
 class EndTests(SynchronousTestCase):
