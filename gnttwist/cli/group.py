@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from gnttwist.cli import parameters, tags
+from gnttwist.cli.group_evacuate import evacuate
 from gnttwist.cli.listing import any_of, chosen, describe, fields_option, listing
 from gnttwist.cli.policy_options import policy, policy_options
 from gnttwist.cli.session import Session, json_option, opcode, pass_session
@@ -29,6 +30,7 @@ def group() -> None:
 
 
 tags.add_to(group, "group")
+group.add_command(evacuate)
 
 
 @group.command("list")

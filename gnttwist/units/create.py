@@ -81,8 +81,8 @@ async def _decide(job: JobContext, op: OpInstanceCreate) -> tuple[Request, Node]
             job, config, allocator, request, [each.name for each in nodes], op.group_name
         )
         nodes = [each for each in nodes if each.name == name]
-    found = await placement.survey(job, config, nodes, request)
-    chosen = placement.choose(config, found, request, placement.need(config, request))
+    found = await placement.survey(job, config, nodes, request.hypervisor, request.template)
+    chosen = placement.choose(config, found, request.name, placement.need(config, request))
     others = locked - {chosen.uuid}
     if others:
         job.log(f"Chose node {chosen.name} of {len(locked)}")

@@ -11,7 +11,7 @@ from gnttwist.config.parameters import group_ipolicy
 from gnttwist.config.snapshot import Snapshot
 from gnttwist.errors import ECode, NodeError
 from gnttwist.jobs.context import JobContext, LockMode
-from gnttwist.model.objects import Instance, Node
+from gnttwist.model.objects import Instance, Node, NodeGroup
 from gnttwist.model.opcode_instance import OpInstanceFailover, OpInstanceMigrate
 from gnttwist.units import os_check, placement, running
 from gnttwist.units.iallocation import BUILT_IN, SHORTCUT
@@ -37,10 +37,9 @@ def candidates(config: Snapshot, instance: Instance, op: Leaving) -> list[Node]:
     @raise OpPrereqError: None will do, or its disks are its node's alone.
     """
     here = config.nodes[instance.primary_node]
-    alone = sorted({each.dev_type for each in config.disks_of(instance)} - SHARED)
-    if alone:
+    if fixed := alone(config, instance):
         raise refuse(
-            f"Instance {instance.name} has disks of template {', '.join(alone)}, which are on node {here.name} "
+            f"Instance {instance.name} has disks of template {', '.join(fixed)}, which are on node {here.name} "
             "alone; only sharedfile disks are seen by other nodes"
         )
     named = op.target_node_uuid or op.target_node
@@ -135,16 +134,29 @@ def allowed(config: Snapshot, instance: Instance, target: Node, op: Leaving) -> 
     Refuse what the target's group does not allow or lacks.
     """
     group = config.groups[target.group]
-    for nic in instance.nics:
-        if nic.network is not None and nic.network not in group.networks:
-            name = config.networks[nic.network].name
-            raise refuse(f"target_node: group {group.name} is not connected to network {name}", ECode.STATE)
+    for name in disconnected(config, instance, group):
+        raise refuse(f"target_node: group {group.name} is not connected to network {name}", ECode.STATE)
     if group.uuid == config.nodes[instance.primary_node].group or op.ignore_ipolicy:
         return
     if wrong := violations(group_ipolicy(config, group), specification(config, instance)):
         raise refuse(
             f"Instance {instance.name} violates the policy of group {group.name}: {'; '.join(wrong)}"
         )
+
+
+def disconnected(config: Snapshot, instance: Instance, group: NodeGroup) -> list[str]:
+    """
+    The names of an instance's networks that a group is not connected to.
+    """
+    used = [each.network for each in instance.nics if each.network is not None]
+    return [config.networks[each].name for each in used if each not in group.networks]
+
+
+def alone(config: Snapshot, instance: Instance) -> list[str]:
+    """
+    The templates of an instance's disks that no other node sees.
+    """
+    return sorted({each.dev_type for each in config.disks_of(instance)} - SHARED)
 
 
 def moved(instance: Instance, node: str) -> Callable[[Draft], None]:

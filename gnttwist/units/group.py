@@ -1,5 +1,5 @@
 """
-C{OP_GROUP_ADD}, C{OP_GROUP_RENAME}, C{OP_GROUP_REMOVE}, C{OP_GROUP_ASSIGN_NODES} and C{OP_GROUP_EVACUATE}.
+C{OP_GROUP_ADD}, C{OP_GROUP_RENAME}, C{OP_GROUP_REMOVE} and C{OP_GROUP_ASSIGN_NODES}.
 """
 
 import msgspec
@@ -12,7 +12,6 @@ from gnttwist.model.objects import NodeGroup
 from gnttwist.model.opcode_group import (
     OpGroupAdd,
     OpGroupAssignNodes,
-    OpGroupEvacuate,
     OpGroupRemove,
     OpGroupRename,
 )
@@ -110,16 +109,6 @@ async def assign(job: JobContext, op: OpGroupAssignNodes) -> None:
                 draft.put(msgspec.structs.replace(node, group=group.uuid))
 
     await job.change("assign the nodes", edit)
-
-
-async def evacuate(job: JobContext, op: OpGroupEvacuate) -> None:
-    """
-    Refuse: no disk template of this version can be moved to another node.
-    """
-    (await job.config()).groups.find(op.group_name)
-    raise refuse(
-        "Groups cannot be evacuated: instances cannot be moved to other nodes in this version", ECode.STATE
-    )
 
 
 def _new(config: Snapshot, op: OpGroupAdd, uuid: str) -> NodeGroup:

@@ -2,11 +2,9 @@
 C{OP_INSTANCE_MULTI_ALLOC}: several instances placed together, each then made by a job of its own.
 """
 
-from functools import reduce
 from typing import Any
 
 import msgspec
-from attrs import evolve
 
 from gnttwist.config.snapshot import Snapshot
 from gnttwist.errors import ECode, OpPrereqError
@@ -19,7 +17,7 @@ from gnttwist.units.create_request import Request, check
 from gnttwist.units.iallocation import BUILT_IN
 from gnttwist.units.locking import SHARED_BGL, node_locks, resource_locks
 from gnttwist.units.placement import Candidate
-from gnttwist.units.spreading import Need, less
+from gnttwist.units.spreading import Need
 from gnttwist.units.values import refuse
 
 
@@ -88,8 +86,8 @@ async def _place(job: JobContext, config: Snapshot, wanted: list[OpInstanceCreat
         kind = (request.hypervisor, request.template)
         if kind not in known:
             everywhere = [node for node in config.nodes if placement.unusable(node) is None]
-            known[kind] = await placement.survey(job, config, everywhere, request)
-        left = [_less(found, taken) for found in known[kind] if found.node.uuid in nodes]
+            known[kind] = await placement.survey(job, config, everywhere, *kind)
+        left = [found.without(taken) for found in known[kind] if found.node.uuid in nodes]
         needed = placement.need(config, request)
         try:
             node = await _chosen(job, config, each, request, left)
@@ -116,11 +114,7 @@ async def _chosen(
         names = [each.node.name for each in left]
         name = await iallocation.place(job, config, allocator, request, names, op.group_name)
         left = [each for each in left if each.node.name == name]
-    return placement.choose(config, left, request, placement.need(config, request))
-
-
-def _less(found: Candidate, taken: dict[str, list[Need]]) -> Candidate:
-    return evolve(found, room=reduce(less, taken.get(found.node.uuid, []), found.room))
+    return placement.choose(config, left, request.name, placement.need(config, request))
 
 
 def _placed(given: dict[str, Any], node: str) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from gnttwist.model.opcode_node import (
 )
 from gnttwist.model.opcodes import to_input
 from gnttwist.units import node_facts
-from gnttwist.units.destination import SHARED
+from gnttwist.units.destination import alone
 from gnttwist.units.locking import SHARED_BGL, node_locks
 from gnttwist.units.values import refuse
 
@@ -190,7 +190,7 @@ async def evacuate(job: JobContext, op: OpNodeEvacuate) -> dict[str, Any]:
     if op.mode == "secondary-only":
         # There are no replicated disks in this version, so no node is anybody's secondary one.
         there = []
-    fixed = [each for each in there if any(disk.dev_type not in SHARED for disk in config.disks_of(each))]
+    fixed = [each for each in there if alone(config, each)]
     if fixed:
         text = (
             f"Disks of these instances are on node {node.name} alone: {_some([each.name for each in fixed])}"

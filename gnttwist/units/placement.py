@@ -2,10 +2,10 @@
 Which node a new instance goes to.
 """
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
+from functools import partial, reduce
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from gnttwist.config.parameters import fill_be, group_ipolicy
 from gnttwist.config.snapshot import Snapshot
@@ -17,7 +17,7 @@ from gnttwist.units.create_request import Request
 from gnttwist.units.iallocation import BUILT_IN, SHORTCUT
 from gnttwist.units.policy import violations
 from gnttwist.units.space import storage
-from gnttwist.units.spreading import Need, Room, best, lack
+from gnttwist.units.spreading import Need, Room, best, lack, less
 from gnttwist.units.values import refuse
 
 
@@ -29,6 +29,12 @@ class Candidate:
 
     node: Node
     room: Room
+
+    def without(self, taken: Mapping[str, Sequence[Need]]) -> "Candidate":
+        """
+        What is left of it when others have taken theirs, by UUIDs of nodes.
+        """
+        return evolve(self, room=reduce(less, taken.get(self.node.uuid, ()), self.room))
 
 
 POLICIES = ("preferred", "last_resort", "unallocable")
@@ -104,19 +110,25 @@ def unusable(node: Node) -> str | None:
 
 
 async def survey(
-    job: JobContext, config: Snapshot, nodes: Sequence[Node], request: Request
+    job: JobContext, config: Snapshot, nodes: Sequence[Node], hypervisor: str, template: str
 ) -> list[Candidate]:
     """
     What nodes have; one that does not answer is left out.
+
+    @param hypervisor: Whose idea of free memory counts.
+    @param template: Of which disk template free space counts.
     """
-    found = await job.gather(*(partial(_look, config=config, node=each, request=request) for each in nodes))
+    look = partial(_look, config=config, hypervisor=hypervisor, template=template)
+    found = await job.gather(*(partial(look, node=each) for each in nodes))
     return [each for each in found if each is not None]
 
 
-async def _look(job: JobContext, *, config: Snapshot, node: Node, request: Request) -> Candidate | None:
-    directory = storage(config, request.template)
-    units = [[request.template, directory, []]] if directory else []
-    specification = [request.hypervisor, config.cluster.hvparams.get(request.hypervisor, {})]
+async def _look(
+    job: JobContext, *, config: Snapshot, node: Node, hypervisor: str, template: str
+) -> Candidate | None:
+    directory = storage(config, template)
+    units = [[template, directory, []]] if directory else []
+    specification = [hypervisor, config.cluster.hvparams.get(hypervisor, {})]
     try:
         _, directories, [facts] = await job.call(node, "node_info", [units, [specification]])
     except NodeError as reason:
@@ -145,11 +157,12 @@ def need(config: Snapshot, request: Request) -> Need:
     return Need(specification.memory if request.start else 0, disk, specification.vcpus)
 
 
-def choose(config: Snapshot, found: Sequence[Candidate], request: Request, needed: Need) -> Node:
+def choose(config: Snapshot, found: Sequence[Candidate], name: str, needed: Need) -> Node:
     """
     The node where the instance fits and that leaves the nodes most evenly used, in groups of the earliest policy
     that has one.
 
+    @param name: The instance's.
     @raise OpPrereqError: It fits nowhere; the text says what each node lacks.
     """
     if not found:
@@ -161,5 +174,5 @@ def choose(config: Snapshot, found: Sequence[Candidate], request: Request, neede
             break
     else:
         told = "; ".join(f"node {each.node.name}: {lack(each.room, needed)}" for each in found)
-        raise refuse(f"Not enough resources for instance {request.name}: {told}", ECode.NORES)
+        raise refuse(f"Not enough resources for instance {name}: {told}", ECode.NORES)
     return next(each.node for each in found if each.room is room)

@@ -35,6 +35,7 @@ from gnttwist.units import (
 from gnttwist.units.allocator_test import show as show_allocator
 from gnttwist.units.create import create
 from gnttwist.units.failover import failover
+from gnttwist.units.group_evacuate import evacuate as evacuate_group
 from gnttwist.units.grow import grow
 from gnttwist.units.hooks import instances, others
 from gnttwist.units.migrate import migrate
@@ -75,7 +76,7 @@ _ALL: tuple[Unit[Any], ...] = (
     Unit(OpClusterSetParams, 1, cluster_modify.modify, others.CLUSTER_MODIFY),
     Unit(group_opcodes.OpGroupAdd, 1, group.add, others.GROUP_ADD),
     Unit(group_opcodes.OpGroupAssignNodes, 1, group.assign),
-    Unit(group_opcodes.OpGroupEvacuate, 1, group.evacuate, others.GROUP_EVACUATE),
+    Unit(group_opcodes.OpGroupEvacuate, 2, evacuate_group, others.GROUP_EVACUATE),
     Unit(group_opcodes.OpGroupRemove, 1, group.remove, others.GROUP_REMOVE),
     Unit(group_opcodes.OpGroupRename, 1, group.rename, others.GROUP_RENAME),
     Unit(group_opcodes.OpGroupVerifyDisks, 1, verify_disks.of_group),

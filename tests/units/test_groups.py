@@ -153,13 +153,6 @@ class GroupTests(OpcodeTestCase):
         for members in wrongs:
             self.no("wrong_input", "OP_GROUP_SET_PARAMS", group_name="default", **members)
 
-    def test_evacuate(self) -> None:
-        """
-        Evacuation says that it cannot be done.
-        """
-        self.no("wrong_state", "OP_GROUP_EVACUATE", group_name="default")
-        self.no("unknown_entity", "OP_GROUP_EVACUATE", group_name="nope")
-
 
 class TagTests(OpcodeTestCase):
     """

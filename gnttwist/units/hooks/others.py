@@ -165,7 +165,9 @@ def _describe_group_evacuate(subject: Subject) -> Scope:
     config, op = subject.config, subject.op
     group = config.groups.find(op.group_name)
     nodes = unique([config.master, *(each for each in config.nodes if each.group == group.uuid)])
-    variables = {"GROUP_NAME": op.group_name, "TARGET_GROUPS": " ".join(op.target_groups or [])}
+    others = [each.uuid for each in config.groups if each.uuid != group.uuid]
+    targets = [config.groups.find(each).uuid for each in op.target_groups or ()] or others
+    variables = {"GROUP_NAME": op.group_name, "TARGET_GROUPS": " ".join(targets)}
     return Scope(variables, nodes, nodes)
 
 
