@@ -76,6 +76,18 @@ class ChangeTests(CommandTestCase):
         self.assertIn("the queue is full", output.err)
         self.assertEqual(self.submitted()["mode"], "primary-only")
 
+    def test_evacuate_group(self) -> None:
+        """
+        So are those of a group; where none is named, all others are meant.
+        """
+        self.job({"jobs": [[True, 8]]})
+        output = self.gnt("group", "evacuate", "-f", "--to", "a", "--to", "b", "--sequential", "default")
+        self.assertEqual((output.code, output.out.splitlines()[-1]), (0, "1 of 1 instances were moved."))
+        op = self.submitted()
+        self.assertEqual((op["OP_ID"], op["target_groups"]), ("OP_GROUP_EVACUATE", ["a", "b"]))
+        self.assertEqual((op["sequential"], op["force_failover"]), (True, False))
+        self.assertIn("no terminal", self.fails("group", "evacuate", "default"))
+
     def test_migrate(self) -> None:
         """
         The same for migrations.

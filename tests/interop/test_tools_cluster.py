@@ -201,6 +201,12 @@ class ClusterToolTests(SandboxTestCase):
         self.assertEqual(self.rows("gnt-group", "node_list", "green"), [[THREE]])
         self.assertIn("wrong_state", self.refused("gnt-group", "remove", "green").err)
         self.assertNotIn("ERROR", self.ran("gnt-cluster", "verify"))
+        add = ("add", "-t", "diskless", "-n", THREE, "-o", "noop", "-B", "memory=64M")
+        self.ran("gnt-instance", *add, "--no-name-check", "--no-ip-check", "leaving")
+        evacuated = self.ran("gnt-group", "evacuate", "--to", "default", "green")
+        self.assertIn("All instances evacuated successfully.", evacuated)
+        self.assertNotEqual(self.rows("gnt-instance", "pnode", "leaving"), [[THREE]])
+        self.ran("gnt-instance", "remove", "-f", "leaving")
         self.ran("gnt-group", "assign-nodes", "default", THREE)
         self.ran("gnt-group", "remove", "green")
         self.assertEqual(self.rows("gnt-group", "name"), [["default"]])
@@ -214,6 +220,7 @@ class ClusterToolTests(SandboxTestCase):
             ("remove", "nosuch"),
             ("rename", "nosuch", "other"),
             ("assign-nodes", "nosuch", THREE),
+            ("evacuate", "nosuch"),
         ):
             self.assertIn("unknown_entity", self.refused("gnt-group", *command).err)
 
