@@ -10,7 +10,7 @@ class UnbufferedTLSFactory(TLSMemoryBIOFactory):
     Wraps a factory of protocols that write much at a time.
 
     Twisted's own collects small writes until the next turn, at the price of one timed call for each connection that
-    is written to: where thousands get one event each, a fifth of the work.
+    is written to, which is wasted where thousands get one event each.
     """
 
     protocol = TLSMemoryBIOProtocol

@@ -61,6 +61,14 @@ class AuthenticationTests(SynchronousTestCase):
         self.assertEqual(found.name if isinstance(found, User) else found, "ann")
         self.assertEqual(self.refused(basic("bob", "pass"), "::1", "nodes").status, 403)
 
+    def test_all(self) -> None:
+        """
+        Who looked at all users keeps what was so then; who looks again sees what has become of the file.
+        """
+        before = self.users.all()
+        self.path.write_text("ann secret write\n")
+        self.assertEqual((list(before), list(self.users.all())), (["ann", "bob"], ["ann"]))
+
     def test_without_user(self) -> None:
         """
         Without a user nothing is shown, unless reading is allowed; writing never is.
