@@ -55,14 +55,20 @@ class Address:
     def is_here(self) -> bool:
         """
         Whether this machine has it.
+
+        To what it has it speaks with the same address, though not among loopback ones, which need no more than to be
+        bound; elsewhere that alone says nothing, since C{ip_nonlocal_bind} lets machines bind what others have.
         """
         family = socket.AF_INET if self.ip.version == 4 else socket.AF_INET6
         with socket.socket(family, socket.SOCK_DGRAM) as trial:
             try:
-                trial.bind((str(self.ip), 0))
+                if self.ip.is_loopback:
+                    trial.bind((str(self.ip), 0))
+                    return True
+                trial.connect((str(self.ip), PORT))  # a datagram socket's: nothing is sent
             except OSError:
                 return False
-        return True
+            return ip_address(trial.getsockname()[0]) == self.ip
 
 
 @function("node_activate_master_ip")

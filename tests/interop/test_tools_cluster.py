@@ -179,7 +179,7 @@ class ClusterToolTests(SandboxTestCase):
 
     def test_groups(self) -> None:
         """
-        A group is added, changed, renamed, given a node, and removed when it has none.
+        A group is added, changed, renamed, given a node, evacuated, and removed when it has no nodes.
         """
         self.ran(
             "gnt-group", "add", "--alloc-policy=last_resort", "--node-parameters", "spindle_count=2", "blue"

@@ -233,6 +233,28 @@ class ProgramTests(EvacuateTestCase):
         [[op]] = job.submitted
         self.assertEqual((op["instance_name"], op["target_node"]), ("a", "node5.example.com"))
 
+    def test_hail(self) -> None:
+        """
+        What Ganeti's hail 3.0.2 answers is understood; it calls the group by its name.
+        """
+        self.add("a")
+        move = {
+            "OP_ID": "OP_INSTANCE_MIGRATE",
+            "instance_name": "a",
+            "target_node": "node3.example.com",
+            "allow_runtime_changes": False,
+            "ignore_ipolicy": False,
+            "cleanup": False,
+            "allow_failover": True,
+            "ignore_hvversions": True,
+        }
+        info = "Request successful: 0 instances failed to move and 1 were moved successfully"
+        result = [[["a", "rack2", ["node3.example.com"]]], [], [[move]]]
+        job = self.answered({"success": True, "info": info, "result": result})
+        self.assertIn("Instance a goes to group rack2, node node3.example.com", job.lines)
+        [[op]] = job.submitted
+        self.assertEqual({name: op[name] for name in move}, move)
+
     def test_program_refuses(self) -> None:
         """
         What it says of no instance, cannot do, or was not asked for leads to nothing.
