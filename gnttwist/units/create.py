@@ -36,7 +36,6 @@ async def create(job: JobContext, op: OpInstanceCreate) -> list[str]:
     """
     request, node = await _decide(job, op)
     config = await job.config()
-    await _check_node(job, op, config, request, node)
     if op.name_check or op.ip_check:
         job.log("The name is not looked up: name_check and ip_check have no effect in this version")
     if op.dry_run:
@@ -65,7 +64,7 @@ async def create(job: JobContext, op: OpInstanceCreate) -> list[str]:
 
 async def _decide(job: JobContext, op: OpInstanceCreate) -> tuple[Request, Node]:
     """
-    What is asked for and where it goes. Ends with locks on the instance and on that node.
+    What is asked for and where it goes, checked. Ends with locks on the instance and on that node.
     """
     config = await job.config()
     request = check(config, op)
@@ -81,13 +80,30 @@ async def _decide(job: JobContext, op: OpInstanceCreate) -> tuple[Request, Node]
             job, config, allocator, request, [each.name for each in nodes], op.group_name
         )
         nodes = [each for each in nodes if each.name == name]
-    found = await placement.survey(job, config, nodes, request.hypervisor, request.template)
-    chosen = placement.choose(config, found, request.name, placement.need(config, request))
+    if len(nodes) == 1:
+        # What is checked does not depend on what it has free, so both are asked at the same time.
+        [chosen] = nodes
+        await job.gather(
+            partial(_choose, config=config, nodes=nodes, request=request),
+            partial(_check_node, op=op, config=config, request=request, node=chosen),
+        )
+    else:
+        chosen = await _choose(job, config, nodes, request)
     others = locked - {chosen.uuid}
     if others:
         job.log(f"Chose node {chosen.name} of {len(locked)}")
         await job.release([name for uuid in sorted(others) for name in (f"node/{uuid}", f"node-res/{uuid}")])
+    if len(nodes) > 1:
+        await _check_node(job, op, config, request, chosen)
     return request, chosen
+
+
+async def _choose(job: JobContext, config: Snapshot, nodes: Sequence[Node], request: Request) -> Node:
+    """
+    Where it goes, by what nodes have free.
+    """
+    found = await placement.survey(job, config, nodes, request.hypervisor, request.template)
+    return placement.choose(config, found, request.name, placement.need(config, request))
 
 
 async def _lock(job: JobContext, op: OpInstanceCreate, name: str, nodes: Sequence[Node]) -> list[Node]:

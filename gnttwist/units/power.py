@@ -5,6 +5,8 @@ Each leaves what the configuration says should be and what is on the node in agr
 cancelled.
 """
 
+from functools import partial
+
 from gnttwist.config.defaults import BACKEND_PARAMETERS, known_hypervisor_parameters
 from gnttwist.errors import ECode
 from gnttwist.jobs.context import JobContext, LockMode
@@ -36,12 +38,17 @@ async def startup(job: JobContext, op: OpInstanceStartup) -> None:
             await job.change("mark up", set_state(instance.uuid, **up))
         return
     node = running.online(config, instance)
-    if await running.runs(job, config, instance):
+    # Asked at the same time: where it runs already, the memory is of no interest, but questions do no harm.
+    runs, free = await job.gather(
+        partial(running.runs, config=config, instance=instance),
+        partial(running.memory_free, config=config, instance=instance),
+    )
+    if runs:
         if not op.dry_run:
             job.log(f"Instance {instance.name} runs already")
             await settle(job, "mark up", set_state(instance.uuid, disks_active=True, **up))
         return
-    await running.free_memory(job, config, instance, beparams)
+    running.suffices(config, instance, free, beparams)
     await os_check.bridges_there(job, config, node, instance)
     if op.dry_run:
         return

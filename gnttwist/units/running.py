@@ -145,9 +145,20 @@ async def free_memory(
 
     @raise OpPrereqError: It has not.
     """
+    suffices(config, instance, await memory_free(job, config, instance), beparams)
+
+
+def suffices(
+    config: Snapshot, instance: Instance, free: int, beparams: Mapping[str, Any] | None = None
+) -> None:
+    """
+    Check that memory suffices to start an instance.
+
+    @param free: What its node has, in MiB.
+    @raise OpPrereqError: It does not.
+    """
     node = config.nodes[instance.primary_node]
     needed = (fill_be(config, instance) | dict(beparams or {}))["maxmem"]
-    free = await memory_free(job, config, instance)
     if free < needed:
         raise refuse(
             f"Not enough memory on node {node.name} to start instance {instance.name}: "
