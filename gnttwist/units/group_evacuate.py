@@ -42,13 +42,10 @@ Instances that an error names, with why they cannot go: more than a few lines no
 class Groups:
     """
     Where instances leave, and where they may go.
-
-    @ivar named: Whether the targets were named, and none is chosen for its allocation policy.
     """
 
     source: NodeGroup
     targets: Sequence[NodeGroup]
-    named: bool
 
     def nodes(self, config: Snapshot) -> list[Node]:
         """
@@ -135,7 +132,7 @@ def _groups(config: Snapshot, op: OpGroupEvacuate) -> Groups:
         named = {each.uuid: each for each in map(config.groups.find, op.target_groups)}
         if source.uuid in named:
             raise refuse(f"target_groups: group {source.name} is the one to be evacuated")
-        return Groups(source, list(named.values()), True)
+        return Groups(source, list(named.values()))
     others = [each for each in config.groups if each.uuid != source.uuid]
     found = [each for each in others if each.alloc_policy != placement.POLICIES[-1]]
     if not found:
@@ -143,7 +140,7 @@ def _groups(config: Snapshot, op: OpGroupEvacuate) -> Groups:
             f"There is no group that instances of group {source.name} could go to"
             + ("; name one of those that take none by themselves" if others else "")
         )
-    return Groups(source, found, False)
+    return Groups(source, found)
 
 
 def _allocator(config: Snapshot, op: OpGroupEvacuate) -> str:
