@@ -7,15 +7,16 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from gnttwist.config.draft import Draft
-from gnttwist.config.parameters import group_ipolicy
+from gnttwist.config.parameters import fill_be, group_ipolicy
 from gnttwist.config.snapshot import Snapshot
-from gnttwist.errors import ECode, NodeError
+from gnttwist.errors import ECode
 from gnttwist.jobs.context import JobContext, LockMode
 from gnttwist.model.objects import Instance, Node, NodeGroup
 from gnttwist.model.opcode_instance import OpInstanceFailover, OpInstanceMigrate
 from gnttwist.units import os_check, placement, running
 from gnttwist.units.iallocation import BUILT_IN, SHORTCUT
-from gnttwist.units.policy import specification, violations
+from gnttwist.units.policy import DISKLESS, specification, violations
+from gnttwist.units.spreading import Need
 from gnttwist.units.target import locked
 from gnttwist.units.values import refuse
 
@@ -63,34 +64,6 @@ def candidates(config: Snapshot, instance: Instance, op: Leaving) -> list[Node]:
     return found
 
 
-async def choose(
-    job: JobContext, config: Snapshot, instance: Instance, nodes: Sequence[Node], needed: int
-) -> Node:
-    """
-    The node with the most free memory, which must be enough.
-
-    @param needed: MiB.
-    @raise OpPrereqError: None has.
-    """
-    free: list[tuple[int, Node]] = []
-    for node in nodes:
-        there = msgspec.structs.replace(instance, primary_node=node.uuid)
-        try:
-            free.append((await running.memory_free(job, config, there), node))
-        except NodeError as reason:
-            job.log(f"Cannot ask node {node.name} what it has free: {reason}")
-    if not free:
-        raise refuse("No node that could take the instance answers", ECode.ENVIRON)
-    most, node = min(free, key=lambda each: (-each[0], each[1].name))
-    if most < needed:
-        raise refuse(
-            f"Not enough memory on node {node.name} for instance {instance.name}: needed {needed} MiB, "
-            f"free {most} MiB",
-            ECode.NORES,
-        )
-    return node
-
-
 async def reserve(job: JobContext, op: Leaving) -> tuple[Snapshot, Instance, list[Node]]:
     """
     Get the locks of an instance and of all nodes that it may go to.
@@ -118,10 +91,13 @@ async def settle(
     """
     Choose one of the nodes, see that all is well there, and give back the others' locks.
 
-    @param needed: MiB of memory.
+    @param needed: MiB of memory; 0 for an instance that is not started there.
     @raise OpPrereqError: It is not.
     """
-    target = await choose(job, config, instance, nodes, needed)
+    # Disks that all nodes see take no more space where the instance goes.
+    found = await placement.survey(job, config, nodes, instance.hypervisor, DISKLESS)
+    need = Need(needed, 0, fill_be(config, instance)["vcpus"]) if needed else Need(0)
+    target = placement.choose(config, found, instance.name, need)
     allowed(config, instance, target, op)
     await os_check.bridges_there(job, config, target, instance)
     others = [each.uuid for each in nodes if each != target]

@@ -2,14 +2,15 @@
 C{OP_INSTANCE_MIGRATE} with C{cleanup}: after a migration that nobody finished, record where the guest is.
 """
 
-from gnttwist.config.parameters import fill_hv
+import msgspec
+
 from gnttwist.config.snapshot import Snapshot
 from gnttwist.errors import ECode, NodeError
 from gnttwist.jobs.context import JobContext, LockMode
 from gnttwist.model.objects import Instance, Node
 from gnttwist.model.opcode_instance import OpInstanceMigrate
 from gnttwist.units import placement, running
-from gnttwist.units.destination import SHARED, moved
+from gnttwist.units.destination import alone, moved
 from gnttwist.units.target import locked
 from gnttwist.units.values import refuse
 
@@ -38,10 +39,10 @@ async def clean_up(job: JobContext, op: OpInstanceMigrate) -> None:
     if node.uuid == instance.primary_node:
         job.log(f"Instance {instance.name} runs on node {node.name}, as it is recorded")
         return
-    if alone := {each.dev_type for each in config.disks_of(instance)} - SHARED:
+    if fixed := alone(config, instance):
         raise refuse(
             f"Instance {instance.name} runs on node {node.name}, which cannot see its disks of template "
-            f"{', '.join(sorted(alone))}; end it there by hand",
+            f"{', '.join(fixed)}; end it there by hand",
             ECode.STATE,
         )
     if op.dry_run:
@@ -64,15 +65,13 @@ def _group(config: Snapshot, instance: Instance) -> list[Node]:
 
 async def _runs_on(job: JobContext, config: Snapshot, instance: Instance, nodes: list[Node]) -> list[Node]:
     async def ask(job: JobContext, node: Node) -> bool:
-        arguments = [instance.name, instance.hypervisor, fill_hv(config, instance)]
         try:
-            info = await job.call(node, "instance_info", arguments)
+            return await running.runs(job, config, msgspec.structs.replace(instance, primary_node=node.uuid))
         except NodeError as reason:
             raise refuse(
                 f"Whether instance {instance.name} runs on node {node.name} is not known: {reason}",
                 ECode.ENVIRON,
             ) from reason
-        return bool(info) and info.get("state", running.RUNNING) == running.RUNNING
 
     found = await job.gather(*(lambda job, node=each: ask(job, node) for each in nodes))
     return [node for node, runs in zip(nodes, found, strict=True) if runs]

@@ -32,11 +32,19 @@ class FailoverTests(SharedDisksTestCase):
 
     def test_chosen(self) -> None:
         """
-        Without a name, the node with the most free memory is chosen.
+        Without a name, the node with the most room is chosen.
         """
         self.world.node(3).memory_free = 5000
         _, job = self.ran(FAILOVER, iallocator=".")
         self.assertEqual(self.place(job), 3)
+
+    def test_nobody_answers(self) -> None:
+        """
+        Where no node tells what it has free, nothing is begun.
+        """
+        self.world.failing["node_info"] = lambda node: NotAnswering(f"Node {node} is silent")
+        text = self.refused(FAILOVER, "environment_error", iallocator=".")
+        self.assertIn("No node that could take the instance answers", text)
 
     def test_stopped(self) -> None:
         """

@@ -72,7 +72,8 @@ class MigrateTests(MigrateTestCase):
         self.refused_as("is on node node1.example.com already", "wrong_state", target_node="node1")
         self.refused_as("name a node, or an allocator")
         self.world.node(3).memory_free = 100
-        self.refused_as("Not enough memory", "insufficient_resources", target_node="node3")
+        lacking = "node node3.example.com: memory needed 128 MiB, free 100 MiB"
+        self.refused_as(lacking, "insufficient_resources", target_node="node3")
         self.world.node(1).guests.clear()
         self.refused_as("does not run", "wrong_state", target_node="node2")
 
