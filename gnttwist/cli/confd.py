@@ -125,7 +125,7 @@ def watch(
     while count is None or looks < count:
         if looks:
             # A command: there is nothing else that it could do meanwhile.
-            time.sleep(interval)  # noqa: TID251
+            time.sleep(interval)  # noqa: TID251  # a command, which does nothing meanwhile
             click.echo()
         looks += 1
         key, peers = _cluster(session, addresses)
