@@ -124,8 +124,7 @@ def watch(
     looks = 0
     while count is None or looks < count:
         if looks:
-            # A command: there is nothing else that it could do meanwhile.
-            time.sleep(interval)  # noqa: TID251  # a command, which does nothing meanwhile
+            time.sleep(interval)  # noqa: TID251  # a command: there is nothing else to do meanwhile
             click.echo()
         looks += 1
         key, peers = _cluster(session, addresses)
